@@ -9,6 +9,14 @@ from typing import Any, Literal
 Root = Literal["project", "repository"]
 
 
+@dataclass(frozen=True, slots=True)
+class Commented:
+    """A scalar with a comment behind it, where the format has comments."""
+
+    value: Any
+    comment: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
     """One file that a target wants on disk. Exactly one of `template`, `data` and `text` is given.
@@ -56,3 +64,21 @@ class Rendered:
     def key(self) -> str:
         """The path as the lock names it: `//` in front of what lies at the repository's root."""
         return f"//{self.path}" if self.root == "repository" else self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an interpolated value stands in a file and which spec paths it came from. Line and column from 1."""
+
+    line: int
+    column: int
+    end_column: int
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Content of one file and the origins of what was interpolated."""
+
+    content: bytes
+    origins: tuple[Origin, ...] = ()

@@ -1,0 +1,1 @@
+"""Compiles one mlops.yaml into everything around the code of a machine-learning service."""

@@ -1,0 +1,21 @@
+"""Entry point of `mlopsgen` and `python -m mlopsgen`."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    from mlopsgen.cli.fast import main as fast
+
+    code = fast(sys.argv[1:])
+    if code is None:
+        from mlopsgen.cli.main import run
+
+        code = run()
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""From a spec on disk to files in memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from mlopsgen.cli.workspace import Workspace
+from mlopsgen.contract.pins import Pin
+from mlopsgen.diagnostics import Diagnostic, Failed, diagnose
+from mlopsgen.output.inputs import input_digest, templates_folder, templates_in
+from mlopsgen.project.model import Project
+from mlopsgen.project.resolve import resolve
+from mlopsgen.render.engine import render
+from mlopsgen.render.files import File, Rendered
+from mlopsgen.spec.load import parse
+from mlopsgen.spec.read import decode, read_bytes
+from mlopsgen.spec.tree import Node
+from mlopsgen.targets import built_in, others
+
+
+class Compiled(NamedTuple):
+    """Everything a build needs.
+
+    Attributes:
+        files: content of every managed file, sorted by key.
+        digest: of the inputs; empty when a build cannot tell that nothing changed.
+    """
+
+    project: Project
+    files: tuple[Rendered, ...]
+    warnings: tuple[Diagnostic, ...]
+    digest: str
+
+
+def compile(workspace: Workspace, pins: Mapping[str, Pin]) -> Compiled:
+    """Compile a spec; reads it and the user's templates, writes nothing.
+
+    Raises:
+        Failed: with every error found.
+    """
+    data = read_bytes(workspace.spec)
+    tree = parse(decode(data, workspace.spec), workspace.spec)
+    name = os.path.basename(workspace.spec)
+    project, warnings = resolve(tree, folder=workspace.relative, spec_file=name, pins=pins)
+    overrides = _overrides(project, tree, workspace, data)
+    used: set[str] = set()
+    files = [_rendered(target, file, overrides, used) for target, file in _wanted(project, tree)]
+    files, unmatched = _patched(project, tree, files)
+    notes = [*unmatched, *_unused(project, tree, files, overrides, used)]
+    whole = not project.targets.others and templates_folder(data) == (tree.find(("templates",)) or Node("", tree.span)).value
+    plain = tree.find(("templates",)) is None and not templates_folder(data) and not project.targets.others
+    digest = input_digest(data, workspace.folder) if whole or plain else ""
+    return Compiled(project, tuple(sorted(files, key=lambda f: f.key)), (*warnings, *notes), digest)
+
+
+def _wanted(project: Project, tree: Node) -> Iterator[tuple[str, File]]:
+    for name, target in built_in(project):
+        for file in target.files(project):
+            yield name, file
+    for index, (name, found) in enumerate(others(project.targets.others).items() if project.targets.others else ()):
+        span = tree.nearest(("targets", "others", index)).span
+        path = f"targets.others[{index}]"
+        if found is None:
+            help = "install the package that has it, or drop the name"
+            raise Failed([diagnose("E230", f"no installed package has a target `{name}`", path=path, span=span, help=help)])
+        try:
+            yield from ((str(name), file) for file in found.files(project))
+        except Exception as error:
+            message = f"the target `{name}` failed: {type(error).__name__}: {error}"
+            raise Failed([diagnose("E231", message, path=path, span=span, help="tell its authors")]) from error
+
+
+def _rendered(target: str, file: File, overrides: Mapping[str, str], used: set[str]) -> Rendered:
+    if file.template is not None:
+        used.add(file.template)
+    content = render(file, overrides).content
+    return Rendered(path=str(file.path), target=target, content=content, root=file.root, keep=file.keep)
+
+
+def _overrides(project: Project, tree: Node, workspace: Workspace, data: bytes) -> dict[str, str]:
+    node = tree.find(("templates",))
+    if node is None or node.value is None:
+        return {}
+    folder = os.path.join(workspace.folder, *str(node.value).split("/"))
+    try:
+        return {name: content.decode() for name, content in templates_in(folder).items()}
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        message = f"the templates in {node.value} cannot be read: {reason}"
+        raise Failed([diagnose("E225", message, path="templates", span=node.span)]) from None
+
+
+def _patched(project: Project, tree: Node, files: list[Rendered]) -> tuple[list[Rendered], list[Diagnostic]]:
+    by_key = {file.key: index for index, file in enumerate(files)}
+    notes = []
+    for number, item in enumerate(project.patches):
+        span = tree.nearest(("patches", number, "file")).span
+        index = by_key.get(str(item.file), by_key.get(f"//{item.file}"))
+        if index is None:
+            help = "see `mlopsgen build --list` for the files there are"
+            notes.append(diagnose("W222", f"no target writes {item.file}: the patch changes nothing", path=f"patches[{number}].file", span=span, help=help))
+            continue
+        from mlopsgen.render.patch import patch
+
+        operations = [_operation(operation) for operation in item.ops]
+        try:
+            content = patch(files[index].path, files[index].content, item.object, operations)
+        except Failed as failed:
+            raise Failed(_placed(failed.diagnostics[0], tree, number)) from None
+        old = files[index]
+        files[index] = Rendered(path=old.path, target=old.target, content=content, root=old.root, keep=old.keep)
+    return files, notes
+
+
+def _operation(operation: Any) -> dict[str, Any]:
+    given = {"op": operation.op, "path": operation.path}
+    if "value" in operation.model_fields_set:
+        given["value"] = operation.value
+    if operation.from_ is not None:
+        given["from"] = operation.from_
+    return given
+
+
+def _placed(found: Diagnostic, tree: Node, number: int) -> list[Diagnostic]:
+    path = ("patches", number, *(int(p) if p.isdigit() else p for p in found.path.split(".")))
+    return [found._replace(path=f"patches[{number}]", span=tree.nearest(path).span)]
+
+
+def _unused(
+    project: Project, tree: Node, files: list[Rendered], overrides: Mapping[str, str], used: set[str]
+) -> Iterator[Diagnostic]:
+    keys = {file.key for file in files}
+    for index, path in enumerate(project.unmanaged):
+        if path not in keys and f"//{path}" not in keys:
+            span = tree.nearest(("unmanaged", index)).span
+            message = f"no target writes {path}: it need not be listed"
+            yield diagnose("W221", message, path=f"unmanaged[{index}]", span=span, help="drop the line")
+    for name in sorted(set(overrides) - used):
+        span = tree.nearest(("templates",)).span
+        message = f"the template {name} replaces nothing"
+        yield diagnose("W224", message, path="templates", span=span, help="name it like one of ours, such as `docker/train.Dockerfile`")

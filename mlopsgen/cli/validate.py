@@ -1,0 +1,45 @@
+"""`mlopsgen validate`."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from mlopsgen.cli import words
+from mlopsgen.cli.workspace import SPEC, Workspace
+from mlopsgen.diagnostics import Diagnostic, Failed
+
+
+@click.command()
+@words.specs
+@words.output_format
+@words.quiet
+@click.option("--strict", is_flag=True, help="Warnings are errors.")
+def command(specs: tuple[str, ...], form: str, quiet: bool, strict: bool) -> int:
+    """Check each SPEC, a file or a folder: shape, units, and what must hold across sections. Writes nothing.
+
+    \b
+    Examples:
+      mlopsgen validate
+      mlopsgen validate --format sarif > mlopsgen.sarif
+    """
+    from mlopsgen.project.resolve import resolve
+    from mlopsgen.spec.load import parse
+    from mlopsgen.spec.read import read
+
+    found: list[Diagnostic] = []
+    failed = False
+    for argument in specs or (SPEC,):
+        workspace = Workspace(argument)
+        try:
+            tree = parse(read(workspace.spec), workspace.spec)
+            found += resolve(tree, folder=workspace.relative, spec_file=os.path.basename(workspace.spec)).warnings
+        except Failed as failure:
+            failed = True
+            found += failure.diagnostics
+        else:
+            if form == "text" and not quiet:
+                click.echo(f"{workspace.spec}: valid")
+    words.tell(found, form)
+    return 2 if failed or (strict and found) else 0

@@ -1,0 +1,96 @@
+"""What commands share in talking to people and machines."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import click
+
+from mlopsgen.diagnostics import Diagnostic, Severity
+from mlopsgen.diagnostics import report
+from mlopsgen.diagnostics.model import in_order
+from mlopsgen.version import VERSION
+
+LOOKS: dict[str, dict[str, Any]] = {
+    "error": {"fg": "red", "bold": True},
+    "warning": {"fg": "yellow", "bold": True},
+    "bold": {"bold": True},
+    "dim": {"dim": True},
+    "help": {"fg": "cyan"},
+    "good": {"fg": "green"},
+}
+
+specs = click.argument("specs", nargs=-1, metavar="[SPEC]...", type=click.Path())
+output_format = click.option(
+    "--format", "form", type=click.Choice(report.FORMATS), default="text", show_default=True, help="How findings are told."
+)
+quiet = click.option("-q", "--quiet", is_flag=True, help="Only findings.")
+verbose = click.option("-v", "--verbose", is_flag=True, help="Also what did not change.")
+
+
+def styled(text: str, look: str) -> str:
+    """Text with a look; `click.echo` drops it where there is no terminal."""
+    return click.style(text, **LOOKS[look])
+
+
+def tell(diagnostics: Iterable[Diagnostic], form: str, **extra: Any) -> None:
+    """Print findings: text on stderr, everything else on stdout.
+
+    Args:
+        diagnostics: in any order.
+        form: one of `report.FORMATS`.
+        extra: further keys of the JSON document.
+    """
+    found = in_order(diagnostics)
+    if form == "json":
+        click.echo(json.dumps({"diagnostics": report.as_json(found), **extra}, indent=2, ensure_ascii=False))
+    elif form == "github":
+        click.echo(report.github(found), nl=False)
+    elif form == "sarif":
+        click.echo(report.sarif(found, VERSION), nl=False)
+    elif found:
+        click.echo(report.text(found, _sources(found), styled), err=True)
+        click.echo(styled(_count(found), "bold"), err=True)
+
+
+def _count(found: Sequence[Diagnostic]) -> str:
+    errors = sum(d.severity is Severity.ERROR for d in found)
+    warnings = len(found) - errors
+    parts = [f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((errors, "error"), (warnings, "warning")) if n]
+    return ", ".join(parts)
+
+
+def _sources(found: Iterable[Diagnostic]) -> dict[str, str]:
+    """Text of the files that findings point into, as far as they can be read."""
+    from mlopsgen.spec.read import MAX_BYTES
+
+    names = {span.file for d in found for span in (d.span, *(s for _, s in d.related)) if span}
+    texts = {}
+    for name in names:
+        if os.path.isfile(name):
+            with open(name, "rb") as stream:
+                texts[name] = stream.read(MAX_BYTES).decode(errors="replace").replace("\r\n", "\n").lstrip("\ufeff")
+    return texts
+
+
+def closest(word: str, known: list[str]) -> str | None:
+    """The known word that was probably meant."""
+    import difflib
+
+    match = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return match[0] if match else None
+
+
+def progress(total: int) -> Callable[[int, str], None]:
+    """A counter on one line of stderr, shown on a terminal and for more than a few items."""
+    show = total > 20 and sys.stderr.isatty()
+
+    def step(done: int, name: str) -> None:
+        if show:
+            click.echo(f"\r\033[K{done}/{total} {name}"[:100], nl=done == total, err=True)
+
+    return step

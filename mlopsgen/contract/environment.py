@@ -1,0 +1,23 @@
+"""Environment variables that running parts read."""
+
+from __future__ import annotations
+
+import re
+
+TRACKING_URI = "MLFLOW_TRACKING_URI"
+TRACKING_EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
+WANDB_API_KEY = "WANDB_API_KEY"
+MODEL_URI = "MLOPS_MODEL_URI"
+VARIANT = "MLOPS_VARIANT"
+
+QUIET = {
+    "DVC_NO_ANALYTICS": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+"""No part calls home."""
+
+
+def secret_variable(secret: str, key: str) -> str:
+    """GitHub secret and environment variable of `{secret: …, key: …}`: `smtp`, `password` is `SMTP_PASSWORD`."""
+    return re.sub(r"[^A-Z0-9]+", "_", f"{secret}_{key}".upper())

@@ -1,0 +1,35 @@
+"""Files that the stages of a pipeline hand to each other, relative to the folder of mlops.yaml."""
+
+from __future__ import annotations
+
+PARAMS = "params.yaml"
+PROCESSED = "data/processed"
+TRAIN = f"{PROCESSED}/train.jsonl"
+VALIDATION = f"{PROCESSED}/validation.jsonl"
+MODEL = "models/model"
+
+REPORTS = "reports"
+PREPARATION = f"{REPORTS}/data/preparation.json"
+DATA_VALIDATION = f"{REPORTS}/data/validation.json"
+DATA_VALIDATION_PAGE = f"{REPORTS}/data/validation.html"
+DRIFT = f"{REPORTS}/data/drift.json"
+DRIFT_PAGE = f"{REPORTS}/data/drift.html"
+TRAINING = f"{REPORTS}/training.json"
+LOSS = f"{REPORTS}/loss.csv"
+EVALUATION = f"{REPORTS}/evaluation.json"
+BENCHMARK = f"{REPORTS}/benchmark.json"
+SAFETY = f"{REPORTS}/safety.json"
+BIAS = f"{REPORTS}/bias.json"
+GATES = f"{REPORTS}/gates.json"
+REGISTRATION = f"{REPORTS}/registration.json"
+
+LOSS_COLUMNS = {"x": "step", "train": "train_loss", "validation": "val_loss"}
+"""Columns of `LOSS`."""
+
+LOCAL_TRACKING = "mlflow.db"
+"""SQLite store of MLflow where `tracking.mlflow.uri` is absent."""
+
+
+def release(environment: str) -> str:
+    """The file that says which image digest and model version an environment runs; only a release changes it."""
+    return f"deploy/{environment}/release.yaml"

@@ -1,0 +1,15 @@
+"""Ports and HTTP paths of the running parts."""
+
+from __future__ import annotations
+
+SERVING = 8000
+QUALITY = 8001
+ROLLOUT = 8002
+DCGM = 9400
+
+HEALTH = "/healthz"
+READY = "/readyz"
+METRICS = "/metrics"
+PREDICT = "/predict"
+VERSION = "/version"
+FEEDBACK = "/feedback"

@@ -1,0 +1,22 @@
+"""Where the repository around a project begins."""
+
+from __future__ import annotations
+
+import os
+
+
+def repository_root(folder: str) -> str:
+    """Return the nearest folder, from `folder` upwards, that holds `.git` or the folder `.github`; else `folder`.
+
+    Goes by where the folder really lies, as git does: symbolic links are resolved.
+    """
+    start = os.path.realpath(folder)
+    place = start
+    while True:
+        # In a worktree or submodule `.git` is a file.
+        if os.path.exists(os.path.join(place, ".git")) or os.path.isdir(os.path.join(place, ".github")):
+            return place
+        above = os.path.dirname(place)
+        if above == place:
+            return start
+        place = above

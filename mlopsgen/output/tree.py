@@ -1,0 +1,276 @@
+"""A folder below which files are read and written, never through a symbolic link.
+
+Where the system can, every step is taken from the open folder above it, so that nobody can put a
+link in the way between the look and the step.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+
+from mlopsgen.output.digest import MAX_FILE, READ
+from mlopsgen.output.paths import temporary
+
+_ANCHORED = {os.open, os.stat, os.mkdir, os.unlink, os.rmdir, os.rename} <= os.supports_dir_fd
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
+_JUNCTION = 0xA0000003
+
+Seen = tuple[int, int, int]
+"""What tells that a file is still the one that was looked at: inode, size, time of change."""
+
+
+class Blocked(Exception):
+    """Something lies in the way: carries the code of the diagnostic and what to say after the path."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        self.code = code
+        self.reason = reason
+        super().__init__(f"{code} {reason}")
+
+
+class Absent(Blocked):
+    """A file lies where a folder should be, so that nothing can be below it."""
+
+
+class Refused(Blocked):
+    """The system does not let us look."""
+
+
+class Found(NamedTuple):
+    """A file on disk: its content and what it looked like."""
+
+    content: bytes
+    seen: Seen
+
+
+class _Place(NamedTuple):
+    """An open folder. `descriptor` is None where steps cannot start from one."""
+
+    path: str
+    descriptor: int | None
+
+    def at(self, name: str) -> str:
+        return name if self.descriptor is not None else os.path.join(self.path, name)
+
+    def look(self, name: str) -> os.stat_result | None:
+        try:
+            return os.stat(self.at(name), dir_fd=self.descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+
+class Tree:
+    """One root. Paths are sequences of names below it; the root itself may be reached through links."""
+
+    def __init__(self, root: str) -> None:
+        """Open the root. Raises OSError."""
+        self.root = root
+        self._root = _Place(root, os.open(root, _FOLDER) if _ANCHORED else None)
+
+    @property
+    def descriptor(self) -> int | None:
+        """The open root, to be locked; None where folders cannot be opened."""
+        return self._root.descriptor
+
+    def close(self) -> None:
+        """Let go of the root."""
+        if self._root.descriptor is not None:
+            os.close(self._root.descriptor)
+
+    def read(self, names: Sequence[str], limit: int = MAX_FILE) -> Found | None:
+        """Return a file, or None when it is absent. Raises Blocked when anything else is there, or it is unreadable."""
+        with _blocked(), self._above(names) as place:
+            before = place and place.look(names[-1])
+            if not place or not before:
+                return None
+            _judge(before)
+            descriptor = os.open(place.at(names[-1]), READ, dir_fd=place.descriptor)
+            try:
+                status = os.fstat(descriptor)
+                _judge(status)
+                content = _read(descriptor, limit)
+            finally:
+                os.close(descriptor)
+        if len(content) > limit:
+            raise Blocked("E306", f"is larger than {limit // 1024 // 1024} MiB, so mlopsgen did not make it")
+        return Found(content, _seen(status))
+
+    def holds(self, names: Sequence[str]) -> bool:
+        """Tell whether a file, or a link to whatever it may be, is there. Raises Blocked for anything else there."""
+        with _blocked(), self._above(names) as place:
+            status = place and place.look(names[-1])
+            if status and not stat.S_ISLNK(status.st_mode):
+                _judge(status)
+            return bool(status)
+
+    def identity(self, names: Sequence[str]) -> tuple[int, int] | None:
+        """Return device and inode, by which two paths to one file are known; None when it cannot be told."""
+        with suppress(OSError, Blocked), self._above(names) as place:
+            status = place and place.look(names[-1])
+            return (status.st_dev, status.st_ino) if status else None
+        return None
+
+    def stage(self, names: Sequence[str], content: bytes, made: list[tuple[str, ...]]) -> None:
+        """Write the content beside the file, under its temporary name, down to the disk.
+
+        An existing file's permissions are kept. Folders are made as needed and added to `made`.
+        Raises OSError, also when something has the temporary name (see `discard`), and Blocked.
+        """
+        with self._above(names, made) as place:
+            assert place
+            name = temporary(names[-1])
+            descriptor = os.open(place.at(name), _NEW, 0o666, dir_fd=place.descriptor)
+            try:
+                existing = place.look(names[-1])
+                if existing and stat.S_ISREG(existing.st_mode) and hasattr(os, "fchmod"):
+                    os.fchmod(descriptor, stat.S_IMODE(existing.st_mode) & 0o777)
+                _write(descriptor, content)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def commit(self, names: Sequence[str], seen: Seen | None, anyway: bool = False) -> None:
+        """Put the staged file in place.
+
+        Raises OSError, and Blocked when the file is not as it was `seen`, unless `anyway`.
+        """
+        with self._above(names) as folder:
+            place = _still(folder, names, seen, anyway)
+            where = place.descriptor
+            source, target = place.at(temporary(names[-1])), place.at(names[-1])
+            os.replace(source, target, src_dir_fd=where, dst_dir_fd=where)
+
+    def remove(self, names: Sequence[str], seen: Seen | None, anyway: bool = False) -> None:
+        """Remove a file. Raises as `commit` does."""
+        with self._above(names) as folder:
+            place = _still(folder, names, seen, anyway)
+            os.unlink(place.at(names[-1]), dir_fd=place.descriptor)
+
+    def discard(self, names: Sequence[str]) -> None:
+        """Remove what was staged, or left over, for a file. Does what it can and raises nothing of the system's."""
+        with suppress(OSError, Blocked), self._above(names) as place:
+            name = temporary(names[-1])
+            if place and place.look(name):
+                os.unlink(place.at(name), dir_fd=place.descriptor)
+
+    def vacate(self, folders: Iterable[Sequence[str]]) -> None:
+        """Remove those of these folders that are empty. Raises nothing of the system's."""
+        for names in folders:
+            with suppress(OSError, Blocked), self._above(names) as place:
+                if place and place.look(names[-1]):
+                    os.rmdir(place.at(names[-1]), dir_fd=place.descriptor)
+
+    def settle(self, names: Sequence[str]) -> None:
+        """Bring what happened in a path's folder down to the disk, where folders can be synced. Raises OSError."""
+        with suppress(Blocked), self._above(names) as place:
+            if place and place.descriptor is not None:
+                try:
+                    os.fsync(place.descriptor)
+                except OSError as error:
+                    if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                        raise
+
+    @contextmanager
+    def _above(self, names: Sequence[str], made: list[tuple[str, ...]] | None = None) -> Iterator[_Place | None]:
+        """Open the folder that a path lies in. Where it is absent, make it and add it to `made`, or give None.
+
+        Raises OSError and Blocked.
+        """
+        place = self._root
+        try:
+            for depth in range(1, len(names)):
+                below = _enter(place, names[:depth])
+                if below is None and made is not None:
+                    with suppress(FileExistsError):
+                        os.mkdir(place.at(names[depth - 1]), dir_fd=place.descriptor)
+                        made.append(tuple(names[:depth]))
+                    below = _enter(place, names[:depth])
+                if below is None:
+                    yield None
+                    return
+                self._leave(place)
+                place = below
+            yield place
+        finally:
+            self._leave(place)
+
+    def _leave(self, place: _Place) -> None:
+        if place is not self._root and place.descriptor is not None:
+            os.close(place.descriptor)
+
+
+def _enter(place: _Place, names: Sequence[str]) -> _Place | None:
+    """Open the folder below `place` that is last in `names`; None when absent. Raises Blocked when it is none."""
+    status = place.look(names[-1])
+    if status is None:
+        return None
+    if _is_link(status):
+        raise Blocked("E304", f"is reached through '{'/'.join(names)}', which is a symbolic link")
+    if not stat.S_ISDIR(status.st_mode):
+        raise Absent("E306", f"cannot be there: '{'/'.join(names)}' is not a folder")
+    path = os.path.join(place.path, names[-1])
+    if place.descriptor is None:
+        return _Place(path, None)
+    return _Place(path, os.open(names[-1], _FOLDER | getattr(os, "O_NOFOLLOW", 0), dir_fd=place.descriptor))
+
+
+def _still(place: _Place | None, names: Sequence[str], seen: Seen | None, anyway: bool) -> _Place:
+    """Return the place when the file in it is still as it was seen. Raises Blocked when it is not."""
+    status = place.look(names[-1]) if place and not anyway else None
+    if not place or (not anyway and (_seen(status) if status else None) != seen):
+        raise Blocked("E309", "was changed by someone else while the build ran")
+    return place
+
+
+def _seen(status: os.stat_result) -> Seen:
+    return (status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _is_link(status: os.stat_result) -> bool:
+    return stat.S_ISLNK(status.st_mode) or getattr(status, "st_reparse_tag", 0) == _JUNCTION
+
+
+def _judge(status: os.stat_result) -> None:
+    """Raise Blocked unless it is a regular file."""
+    if _is_link(status):
+        raise Blocked("E304", "is a symbolic link")
+    if stat.S_ISDIR(status.st_mode):
+        raise Blocked("E306", "cannot be written: a folder is there")
+    if not stat.S_ISREG(status.st_mode):
+        raise Blocked("E306", "cannot be written: what is there is not a regular file")
+
+
+@contextmanager
+def _blocked() -> Iterator[None]:
+    """Turn an error of the system's into Refused."""
+    try:
+        yield
+    except OSError as error:
+        raise Refused("E306", f"cannot be read: {reason(error)}") from error
+
+
+def reason(error: OSError) -> str:
+    """Return what the system says went wrong."""
+    return error.strerror or type(error).__name__
+
+
+def _read(descriptor: int, limit: int) -> bytes:
+    """Read up to one byte more than `limit`."""
+    parts: list[bytes] = []
+    left = limit + 1
+    while left > 0 and (part := os.read(descriptor, min(left, 1 << 20))):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]

@@ -1,0 +1,130 @@
+"""From a spanned tree to a Project: validation, overlays, derived values, checks across sections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from mlopsgen.contract.pins import DEFAULTS, Pin
+from mlopsgen.diagnostics import Diagnostic, Failed, Severity
+from mlopsgen.diagnostics.model import in_order
+from mlopsgen.project import checks, derive
+from mlopsgen.project.model import Environment, Project
+from mlopsgen.project.trace import trace
+from mlopsgen.spec import findings
+from mlopsgen.spec.document import Spec
+from mlopsgen.spec.environments import OVERLAID
+from mlopsgen.spec.tree import Node, overlay
+
+
+class Resolution(NamedTuple):
+    """What came of a spec: a project, and warnings that do not stop it."""
+
+    project: Project
+    warnings: tuple[Diagnostic, ...]
+
+
+def resolve(
+    tree: Node, *, folder: str = "", spec_file: str = "mlops.yaml", pins: Mapping[str, Pin] = DEFAULTS
+) -> Resolution:
+    """Resolve a document.
+
+    Args:
+        tree: from `mlopsgen.spec.load.parse`.
+        folder: folder of the spec relative to the repository's root, `""` for the root itself.
+        spec_file: name of the spec in that folder.
+        pins: actions and base images in force.
+
+    Raises:
+        Failed: the spec has errors; warnings come along.
+    """
+    found = list(checks.credentials(tree))
+    tree = without_extensions(tree)
+    views: dict[str, checks.View] = {}
+    for name, view in _views(tree):
+        try:
+            spec = Spec.model_validate(view.plain())
+        except ValidationError as error:
+            found += findings.explain(error, view)
+        else:
+            trace(spec, view)
+            views[name] = checks.View(name, spec, view)
+    if "" in views:
+        base = views[""]
+        for name in derive.environments(base.spec):
+            views.setdefault(name, base._replace(name=name)) if not base.spec.environments else None
+        found += checks.across(base, [view for name, view in views.items() if name])
+    found = in_order(found)
+    if any(d.severity is Severity.ERROR for d in found):
+        raise Failed(found)
+    project = _project(views, folder, spec_file, pins)
+    return Resolution(project, tuple(found))
+
+
+def without_extensions(tree: Node) -> Node:
+    """The tree without the `x-` keys of its top level."""
+    value = {key: node for key, node in tree.value.items() if not key.startswith("x-")}
+    return Node(value, tree.span, tree.path, tree.keys, tree.size)
+
+
+def _views(tree: Node) -> Iterator[tuple[str, Node]]:
+    """The document, and once per environment the document with its overlays merged in."""
+    yield "", tree
+    environments = tree.find(("environments",))
+    if environments is None or not isinstance(environments.value, dict):
+        return
+    for name, environment in environments.value.items():
+        sections = dict(tree.value)
+        for section in OVERLAID:
+            over = environment.find((section,))
+            if over is not None and over.value is not None:
+                sections[section] = overlay(sections[section], over) if section in sections else over
+        yield name, Node(sections, tree.span, tree.path, tree.keys, tree.size)
+
+
+def _project(views: Mapping[str, checks.View], folder: str, spec_file: str, pins: Mapping[str, Pin]) -> Project:
+    spec = views[""].spec
+    environments = []
+    for name, given in derive.environments(spec).items():
+        merged = views[name].spec
+        environments.append(
+            Environment(
+                name=name,
+                branch=given.branch,
+                namespace=derive.namespace(name, given, spec.project.name),
+                url=given.url,
+                approval=given.approval,
+                kubeconfig=given.kubeconfig,
+                serving=derive.serving(merged),
+                rollout=merged.rollout,
+                experiment=merged.experiment,
+                monitoring=merged.monitoring,
+            )
+        )
+    info = spec.project
+    return Project(
+        name=info.name,
+        owner=info.owner,
+        repository=info.repository,
+        description=info.description,
+        data=derive.data(spec),
+        model=derive.model(spec),
+        training=spec.training,
+        tracking=derive.tracking(spec),
+        evaluation=spec.evaluation,
+        registry=spec.registry,
+        serving=derive.serving(spec),
+        rollout=spec.rollout,
+        experiment=spec.experiment,
+        monitoring=spec.monitoring,
+        environments=tuple(environments),
+        ci=spec.ci,
+        targets=spec.targets,
+        patches=spec.patches,
+        unmanaged=spec.unmanaged,
+        folder=folder,
+        spec_file=spec_file,
+        pins=pins,
+    )

@@ -1,0 +1,157 @@
+"""Jinja templates whose expressions are YAML nodes.
+
+`finalize` wraps each value, and the environment's `concat` sees the text before it, hence the indentation, and the
+value itself, hence its origin. Expressions in files of other formats are inserted as they are, on one line.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import jinja2
+from jinja2 import pass_context
+
+from mlopsgen.diagnostics import Failed, Span, diagnose
+from mlopsgen.render.files import Commented, File
+from mlopsgen.render.sheet import Sheet
+
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+FOLDERS = (os.path.join(_HERE, "templates"), os.path.join(os.path.dirname(_HERE), "templates"))
+"""Templates in an installed wheel, and in a checkout."""
+
+
+class _Mark(str):
+    """Text of an interpolated value as it passes through Jinja; `concat` takes the value out again."""
+
+    __slots__ = ("value",)
+    value: Any
+
+
+class _Carrier:
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __str__(self) -> str:
+        mark = _Mark()
+        mark.value = self.value
+        return mark
+
+
+@pass_context  # a function of the context keeps Jinja from folding constants past it
+def _finalize(context: Any, value: Any) -> _Carrier:
+    if isinstance(value, jinja2.Undefined):
+        str(value)
+    return _Carrier(value)
+
+
+class _Loader(jinja2.BaseLoader):
+    """The user's templates first, then ours."""
+
+    def __init__(self) -> None:
+        self.overrides: Mapping[str, str] = {}
+
+    def get_source(self, environment: jinja2.Environment, template: str) -> tuple[str, str | None, Any]:
+        if template in self.overrides:
+            return self.overrides[template], None, lambda: False
+        for folder in FOLDERS:
+            path = os.path.join(folder, *template.split("/"))
+            if os.path.isfile(path):
+                with open(path, encoding="utf-8", newline="") as stream:
+                    return stream.read(), path, lambda: True
+        raise jinja2.TemplateNotFound(template)
+
+
+class _Environment(jinja2.Environment):
+    def __init__(self) -> None:
+        super().__init__(
+            block_start_string="[%",
+            block_end_string="%]",
+            variable_start_string="[[",
+            variable_end_string="]]",
+            comment_start_string="[#",
+            comment_end_string="#]",
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+            undefined=jinja2.StrictUndefined,
+            finalize=_finalize,
+            loader=_Loader(),
+            autoescape=False,
+        )
+
+    concat = staticmethod(list)  # type: ignore[assignment]
+
+
+_environment: _Environment | None = None
+
+
+def fill(file: File, overrides: Mapping[str, str]) -> Sheet:
+    """The template of `file`, filled with its context.
+
+    Raises:
+        Failed: the template does not exist or compile, names something unknown, or interpolates where it may not.
+    """
+    global _environment
+    if _environment is None:
+        _environment = _Environment()
+    environment, name = _environment, file.template or ""
+    loader: Any = environment.loader
+    if loader.overrides is not overrides:
+        loader.overrides = overrides
+        environment.cache and environment.cache.clear()
+    try:
+        parts: Iterable[str] = environment.get_template(name).render(**file.context)  # type: ignore[assignment]
+    except jinja2.TemplateSyntaxError as error:
+        raise Failed([_broken(file, error.name or name, error.lineno, error.message or "syntax error")]) from None
+    except jinja2.TemplateNotFound as error:
+        raise Failed([_broken(file, name, None, f"there is no template {error.name}")]) from None
+    except jinja2.UndefinedError as error:
+        raise Failed([_broken(file, name, _line(error, name), error.message or "undefined")]) from None
+    sheet = Sheet()
+    place = _yaml_node if file.path.endswith((".yaml", ".yml")) else _one_line
+    for part in parts:
+        if isinstance(part, _Mark):
+            place(sheet, part.value, file)
+        else:
+            sheet.write(part)
+    return sheet
+
+
+def _yaml_node(sheet: Sheet, value: Any, file: File) -> None:
+    line = sheet.current
+    head = re.match(r" *(?:- +)*", line)
+    column = head.end() if head else 0
+    rest = line[column:]
+    flow = rest.rstrip(" ").endswith(("[", ",", "{")) or rest.count("[") > rest.count("]") or rest.count("{") > rest.count("}")
+    indent = column if rest else max(column - 2, 0)
+    sheet.value(value, indent, flow=flow)
+
+
+def _one_line(sheet: Sheet, value: Any, file: File) -> None:
+    if isinstance(value, Commented):
+        value = value.value
+    text = str(value)
+    if not isinstance(value, str | int | float) or isinstance(value, bool) or not text.isprintable():
+        name = file.template
+        message = f"{name}: {type(value).__name__} {text!r} is not one line of printable text"
+        raise Failed([diagnose("E404", message, path=file.path)])
+    sheet.raw(value, text)
+
+
+def _broken(file: File, name: str, line: int | None, message: str) -> Any:
+    span = Span(name, line, 1, line, 2) if line else None
+    return diagnose("E401", f"template {name}: {message}", path=file.path, span=span, help="mend the template")
+
+
+def _line(error: BaseException, name: str) -> int | None:
+    trace, line = error.__traceback__, None
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename.replace(os.sep, "/").endswith(name) or "<template>" in trace.tb_frame.f_code.co_filename:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line

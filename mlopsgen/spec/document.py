@@ -1,0 +1,55 @@
+"""The whole document."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from mlopsgen.spec.base import Items, Section, field
+from mlopsgen.spec.ci import Ci
+from mlopsgen.spec.customize import Patch, Targets
+from mlopsgen.spec.data import Data
+from mlopsgen.spec.environments import Environment
+from mlopsgen.spec.evaluation import Evaluation
+from mlopsgen.spec.experiment import Experiment
+from mlopsgen.spec.model import Model
+from mlopsgen.spec.monitoring import Monitoring
+from mlopsgen.spec.project import ProjectInfo
+from mlopsgen.spec.registry import Registry
+from mlopsgen.spec.rollout import Rollout
+from mlopsgen.spec.scalars import DnsLabel, Path
+from mlopsgen.spec.serving import Serving
+from mlopsgen.spec.tracking import Tracking
+from mlopsgen.spec.training import Training
+
+
+class Spec(Section):
+    """mlops.yaml, version 1. Keys that begin with `x-` are anyone's own and ignored."""
+
+    version: Literal[1] = field(..., "Version of the language.", example=1)
+    project: ProjectInfo = field(..., "Identity.", example={"name": "docstrings"})
+    data: Data = field(..., "Data.", example={"raw": "data/raw"})
+    model: Model = field(..., "Model.", example={"base": "meta-llama/Llama-2-7b-hf"})
+    training: Training = field(None, "Training.", example={"epochs": 3}, factory=Training)
+    tracking: Tracking = field(None, "Tracking.", example={"mlflow": {}}, factory=Tracking)
+    evaluation: Evaluation = field(None, "Evaluation.", example={"gates": {"val_loss": {"max": 2.0}}}, factory=Evaluation)
+    registry: Registry = field(None, "Registry.", example={"keep": 3}, factory=Registry)
+    serving: Serving = field(None, "Serving.", example={"engine": "vllm"}, factory=Serving)
+    environments: dict[DnsLabel, Environment] = field(
+        None, "Environments, in the order of release.", example={"production": {"branch": "main"}}, factory=dict,
+        derived="staging from branch dev, production from branch main with approval",
+    )  # fmt: skip
+    rollout: Rollout = field(None, "Canary.", example={"steps": ["5%", "100%"]}, factory=Rollout)
+    experiment: Experiment | None = field(None, "A/B test.", example={"sticky": {"header": "x-user-id"}})
+    monitoring: Monitoring = field(None, "Monitoring.", example={"scrape_interval": "15s"}, factory=Monitoring)
+    ci: Ci = field(None, "Workflows.", example={"python": "3.11"}, factory=Ci)
+    targets: Targets = field(None, "Groups of output.", example={"grafana": False}, factory=Targets)
+    templates: Path | None = field(
+        None, "Folder whose files replace templates of the same name.", example="ops/templates"
+    )
+    unmanaged: Items[Path] = field(
+        (), "Generated files that are yours: never written, never removed.", example=["docker/train.Dockerfile"]
+    )
+    patches: Items[Patch] = field(
+        (), "Changes to generated files.",
+        example=[{"file": "dvc.yaml", "ops": [{"op": "remove", "path": "/plots"}]}],
+    )  # fmt: skip

@@ -1,0 +1,50 @@
+"""Section `environments`: where versions are deployed, and what differs there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Strict
+
+from mlopsgen.spec.base import Section, field
+from mlopsgen.spec.experiment import Experiment
+from mlopsgen.spec.monitoring import Monitoring
+from mlopsgen.spec.rollout import Rollout
+from mlopsgen.spec.scalars import Branch, DnsLabel, Url
+from mlopsgen.spec.serving import SecretRef, Serving
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """Marks a field that holds parts of another section, merged over it."""
+
+    section: type[Section]
+
+
+Parts = dict[str, Any] | None
+
+
+class Environment(Section):
+    """One place of deployment; its sections are merged over the document's."""
+
+    branch: Branch | None = field(None, "Branch that is deployed here.", example="main")
+    namespace: DnsLabel | None = field(
+        None, "Kubernetes namespace.", example="ml-production", derived="<project.name>-<environment>"
+    )
+    url: Url | None = field(None, "Public address, for smoke tests and links.", example="https://api.acme.dev")
+    approval: Annotated[bool, Strict()] = field(
+        False, "A person approves each deployment, in the GitHub environment of the same name.", example=True
+    )
+    kubeconfig: SecretRef = field(
+        None, "Access to the cluster, for the release workflow.", example={"secret": "kube", "key": "config"},
+        factory=lambda: SecretRef(secret="kube", key="config"),
+    )  # fmt: skip
+    serving: Annotated[Parts, Overlay(Serving)] = field(None, "Changes to `serving`.", example={"replicas": 2})
+    rollout: Annotated[Parts, Overlay(Rollout)] = field(None, "Changes to `rollout`.", example={"hold": "30m"})
+    experiment: Annotated[Parts, Overlay(Experiment)] = field(None, "Changes to `experiment`.", example={"traffic": "20%"})
+    monitoring: Annotated[Parts, Overlay(Monitoring)] = field(None, "Changes to `monitoring`.", example={"scrape_interval": "30s"})
+
+
+OVERLAID = ("serving", "rollout", "experiment", "monitoring")
+"""Sections that an environment may change."""

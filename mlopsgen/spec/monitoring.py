@@ -1,0 +1,190 @@
+"""Section `monitoring`: objectives, alerts, quality checks, who hears of it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
+
+from mlopsgen.spec.base import Items, Section, field
+from mlopsgen.spec.scalars import AlertName, Duration, Email, HostPort, Path, Share, Text
+from mlopsgen.spec.serving import SecretRef
+
+Severity = Literal["critical", "warning", "info"]
+Receiver = Literal["slack", "email", "pagerduty"]
+Dashboard = Literal["service", "quality", "gpu", "rollout", "training", "cost"]
+
+
+class LatencyObjective(Section):
+    """A latency objective."""
+
+    quantile: Share = field(0.95, "Share of requests that must be faster.", unit="share", example="95%")
+    max: Duration = field(2.0, "Their latency.", unit="duration", example="2s")
+
+
+class Slo(Section):
+    """Service level objectives, alerted on by burn rate."""
+
+    availability: Share = field(0.995, "Share of requests answered.", unit="share", example="99.5%")
+    latency: LatencyObjective = field(
+        None, "Latency objective.", example={"quantile": "95%", "max": "2s"}, factory=LatencyObjective
+    )
+    window: Duration = field(30 * 86400.0, "Time over which the budget counts.", unit="duration", example="30d")
+
+
+class Alert(Section):
+    """What every alert has."""
+
+    for_: Duration = field(300.0, "How long the condition holds before it fires.", unit="duration", example="5m", alias="for")
+    severity: Severity = field("warning", "Severity.", example="warning")
+    retrain: bool = field(False, "Firing starts a retrain.", example=True)
+
+
+class ShareAbove(Alert):
+    """Fires above a share."""
+
+    max: Share = field(..., "Largest healthy value.", unit="share", example="5%")
+
+
+class DurationAbove(Alert):
+    """Fires above a duration."""
+
+    max: Duration = field(..., "Largest healthy value.", unit="duration", example="2s")
+
+
+class ShareBelow(Alert):
+    """Fires below a share."""
+
+    min: Share = field(..., "Smallest healthy value.", unit="share", example="85%")
+
+
+class NumberAbove(Alert):
+    """Fires above a number."""
+
+    max: float = field(..., "Largest healthy value.", unit="distance, 0 to 1", example=0.2, ge=0, le=1)
+
+
+class TrafficDrop(Alert):
+    """Fires when traffic falls against itself some time before."""
+
+    max: Share = field(..., "Largest healthy fall.", unit="share", example="50%")
+    compared_to: Duration = field(1800.0, "How long before.", unit="duration", example="30m")
+
+
+class CustomAlert(Alert):
+    """An alert of one's own."""
+
+    name: AlertName = field(..., "Name, CamelCase.", example="LongAnswers")
+    expr: Text = field(..., "PromQL; a sample in its result fires.", example="model_queue_depth > 50")
+    summary: Text = field(..., "One line for whoever is called.", example="Half of the answers exceed 400 tokens")
+
+
+def _alert(kind: type[Alert], text: str, **values: object) -> Alert:
+    return kind.model_validate(values | {"for": text})
+
+
+class Alerts(Section):
+    """Alerts by name; `null` switches one off."""
+
+    latency_p95: DurationAbove | None = field(
+        None, "95th percentile of latency.", example={"max": "2s", "for": "5m"},
+        factory=lambda: _alert(DurationAbove, "5m", max="2s"),
+    )  # fmt: skip
+    error_rate: ShareAbove | None = field(
+        None, "Share of failed requests.", example={"max": "5%", "for": "5m", "severity": "critical"},
+        factory=lambda: _alert(ShareAbove, "5m", max="5%", severity="critical"),
+    )  # fmt: skip
+    gpu_memory: ShareAbove | None = field(
+        None, "GPU memory in use.", example={"max": "90%", "for": "2m"},
+        factory=lambda: _alert(ShareAbove, "2m", max="90%"),
+    )  # fmt: skip
+    traffic_drop: TrafficDrop | None = field(
+        None, "Fall of the request rate.", example={"max": "50%", "compared_to": "30m", "for": "10m"},
+        factory=lambda: _alert(TrafficDrop, "10m", max="50%"),
+    )  # fmt: skip
+    accuracy: ShareBelow | None = field(
+        None, "Accuracy on the quality dataset.", example={"min": "85%", "for": "15m", "severity": "critical"}
+    )
+    drift: NumberAbove | None = field(
+        None, "Drift score of recent requests.", example={"max": 0.2, "for": "1h", "retrain": True},
+        factory=lambda: _alert(NumberAbove, "1h", max=0.2),
+    )  # fmt: skip
+    custom: Items[CustomAlert] = field(
+        (), "Alerts of one's own.", example=[{"name": "LongAnswers", "expr": "model_queue_depth > 50", "summary": "Queue"}]
+    )
+
+
+class Quality(Section):
+    """The quality exporter."""
+
+    every: Duration = field(3600.0, "Time between two cycles.", unit="duration", example="1h")
+    dataset: Path = field(
+        "data/processed/validation.jsonl", "Held-out records.", example="data/processed/validation.jsonl"
+    )
+    samples: int = field(500, "Records per cycle.", unit="records", example=500, ge=1, le=10**7)
+
+
+class Slack(Section):
+    """Messages to a Slack channel."""
+
+    channel: Text = field(..., "Channel.", example="#ml-alerts")
+    webhook: SecretRef = field(..., "Incoming webhook.", example={"secret": "slack", "key": "url"})
+
+
+class EmailReceiver(Section):
+    """Messages by e-mail."""
+
+    to: Items[Email] = field(..., "Recipients.", example=["ml-oncall@acme.dev"], min_length=1)
+    smarthost: HostPort = field(..., "SMTP server.", example="smtp.acme.dev:587")
+    from_: Email = field(..., "Sender.", example="alerts@acme.dev", alias="from")
+    auth: SecretRef | None = field(None, "Password; the user is the sender.", example={"secret": "smtp", "key": "password"})
+
+
+class PagerDuty(Section):
+    """Incidents in PagerDuty."""
+
+    routing_key: SecretRef = field(..., "Integration key.", example={"secret": "pagerduty", "key": "routing"})
+
+
+class Notify(Section):
+    """Who hears of an alert."""
+
+    slack: Slack | None = field(None, "Slack.", example={"channel": "#ml-alerts", "webhook": {"secret": "slack", "key": "url"}})
+    email: EmailReceiver | None = field(
+        None, "E-mail.",
+        example={"to": ["ml-oncall@acme.dev"], "smarthost": "smtp.acme.dev:587", "from": "alerts@acme.dev"},
+    )  # fmt: skip
+    pagerduty: PagerDuty | None = field(
+        None, "PagerDuty.", example={"routing_key": {"secret": "pagerduty", "key": "routing"}}
+    )
+    routes: dict[Severity, Items[Receiver]] = field(
+        None, "Receivers per severity.", example={"critical": ["pagerduty", "slack"]}, factory=dict,
+        derived="every receiver for every severity",
+    )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _routes_lead_somewhere(self) -> Notify:
+        for severity, receivers in self.routes.items():
+            for index, receiver in enumerate(receivers):
+                if getattr(self, receiver) is None:
+                    raise PydanticCustomError(
+                        "no_receiver",
+                        "the route for {severity} goes to {receiver}, which is not set up",
+                        {"severity": severity, "receiver": receiver, "at": f"routes.{severity}.{index}"},
+                    )
+        return self
+
+
+class Monitoring(Section):
+    """What is watched."""
+
+    scrape_interval: Duration = field(15.0, "Time between two scrapes.", unit="duration", example="15s")
+    slo: Slo | None = field(None, "Objectives.", example={"availability": "99.5%"})
+    alerts: Alerts = field(None, "Alerts.", example={"error_rate": {"max": "5%"}}, factory=Alerts)
+    quality: Quality = field(None, "Quality exporter.", example={"every": "1h"}, factory=Quality)
+    notify: Notify = field(None, "Receivers.", example={"slack": {"channel": "#ml"}}, factory=Notify)
+    operator: bool = field(False, "ServiceMonitor and PrometheusRule as well.", example=True)
+    dashboards: Items[Dashboard] = field(
+        ("service", "quality", "gpu", "rollout", "training", "cost"), "Dashboards.", example=["service", "quality"]
+    )

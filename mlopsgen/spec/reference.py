@@ -1,0 +1,140 @@
+"""What the documentation says of a field; made from the models."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from pydantic.fields import FieldInfo
+
+from mlopsgen.spec import fields, written
+from mlopsgen.spec.base import Section
+from mlopsgen.spec.document import Spec
+from mlopsgen.spec.schema import schema
+from mlopsgen.spec.tree import Path, dotted
+
+
+class Entry(NamedTuple):
+    """One field.
+
+    Attributes:
+        path: dotted, with `<name>` where people choose the key.
+        description: what it means.
+        kind: its type in words.
+        unit: of the value; may be empty.
+        default: as written; `required`, or what it is derived from.
+        example: a value.
+    """
+
+    path: str
+    description: str
+    kind: str
+    unit: str
+    default: str
+    example: Any
+
+
+def entries(section: type[Section] = Spec, path: Path = ()) -> Iterator[Entry]:
+    """Every field of the language, sections before what is in them; overlays refer to their sections."""
+    for name, field in section.model_fields.items():
+        here = (*path, field.alias or name)
+        yield entry(here, field)
+        if any(type(extra).__name__ == "Overlay" for extra in field.metadata):
+            continue
+        inner, where = _element(fields.annotation(field), here)
+        below = fields.as_section(inner)
+        if below is not None:
+            yield from entries(below, where)
+
+
+def entry(path: Path, field: FieldInfo) -> Entry:
+    """The entry of one field."""
+    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    examples = field.examples or [None]
+    return Entry(
+        dotted(path),
+        field.description or "",
+        kind(field),
+        str(extra.get("x-unit", "")),
+        _default(field, extra),
+        examples[0],
+    )
+
+
+def _default(field: FieldInfo, extra: dict[str, Any]) -> str:
+    if fields.is_required(field):
+        return "required"
+    if "x-derived" in extra:
+        return f"from {extra['x-derived']}"
+    value = fields.default(field)
+    if value is None:
+        value = field.default_factory() if field.default_factory is not None else None  # type: ignore[call-arg]
+    if value is None:
+        return "absent"
+    if isinstance(value, Section):
+        given = {k: v for k, v in written.section(value).items() if k in {f.rstrip("_") for f in value.model_fields_set}}
+        return flow(given) if given else "defaults of its fields"
+    return flow(written.value(tuple(value) if isinstance(value, list) else value, field))
+
+
+def flow(value: Any) -> str:
+    """A value on one line, as YAML in flow style."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(flow(item) for item in value) + "]"
+    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z0-9_./%-]*[A-Za-z_/%][A-Za-z0-9_./%-]*", value):
+        return json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def kind(field: FieldInfo) -> str:
+    """The type in words, after the JSON Schema of the field."""
+    definitions = schema()["$defs"]
+    annotated = typing.Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+    return _words(_schema_of(annotated), definitions)
+
+
+def _schema_of(annotation: Any) -> dict[str, Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(annotation).json_schema()
+
+
+def _words(part: dict[str, Any], definitions: dict[str, Any]) -> str:
+    if "$ref" in part or part.get("type") == "object" and "properties" in part:
+        return "mapping"
+    if "anyOf" in part:
+        words = [_words(p, definitions) for p in part["anyOf"] if p.get("type") != "null"]
+        return " or ".join(dict.fromkeys(words))
+    if "const" in part:
+        return f"`{part['const']}`"
+    if "enum" in part:
+        return "one of " + ", ".join(f"`{value}`" for value in part["enum"])
+    if part.get("type") == "array":
+        inner = part.get("items")
+        return f"list of {_words(inner, definitions)}" if isinstance(inner, dict) and inner else "list"
+    if part.get("type") == "object":
+        inner = part.get("additionalProperties")
+        return f"mapping of names to {_words(inner, definitions)}" if isinstance(inner, dict) else "mapping"
+    if part.get("type") == "string" and "ms|s|m|h" in part.get("pattern", ""):
+        return "duration"
+    if part.get("type") == "string" and part.get("pattern", "").endswith("%$"):
+        return "share"
+    names = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
+    word = names.get(str(part.get("type")), "any value")
+    low = part.get("minimum", part.get("exclusiveMinimum"))
+    high = part.get("maximum", part.get("exclusiveMaximum"))
+    return f"{word}, {low} to {high}" if low is not None and high is not None else word
+
+
+def _element(annotation: Any, path: Path) -> tuple[Any, Path]:
+    """What stands in a mapping or list, and its path as documentation writes it."""
+    inner = fields.inside(annotation)
+    if inner is None or fields.as_section(annotation) is not None:
+        return annotation, path
+    origin = typing.get_origin(fields.bare(annotation))
+    return inner, (*path, "<name>") if origin is dict else (*path[:-1], f"{path[-1]}[]")

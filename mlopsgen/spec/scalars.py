@@ -1,0 +1,328 @@
+"""Scalar types of the language: units are part of values, names follow the systems that will read them.
+
+Each type is an annotated Python scalar. A value that does not parse raises `PydanticCustomError` whose type is
+a key of `mlopsgen.spec.findings.CODE_OF`, which gives the diagnostic code.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from annotated_types import MinLen
+from pydantic import AfterValidator, BeforeValidator, PlainValidator, Strict, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_DURATION = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d|w))+$"
+_SHARE = r"^[0-9]+(\.[0-9]+)?%$"
+_MEMORY = r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)$"
+_CPU = r"^([0-9]+(\.[0-9]+)?|[0-9]+m)$"
+
+
+def _duration(value: Any) -> float:
+    if not isinstance(value, str) or not re.fullmatch(_DURATION, value):
+        raise PydanticCustomError(
+            "duration", "{found} is not a duration", {"found": _shown(value), "hint": _duration_hint(value)}
+        )
+    seconds = sum(float(n) * SECONDS[unit] for n, unit in re.findall(r"([0-9.]+)(ms|[smhdw])", value))
+    if not 0 < seconds <= 10 * 366 * 86400:
+        raise PydanticCustomError("range", "{found} is not between 1ms and ten years", {"found": value})
+    return round(seconds, 3)
+
+
+def _duration_hint(value: Any) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"give a unit, such as `{value}s` or `{value}m`"
+    return "write a number and a unit without a space: `500ms`, `30s`, `10m`, `1h30m`, `7d`"
+
+
+def _share(value: Any) -> float:
+    if isinstance(value, str) and re.fullmatch(_SHARE, value):
+        number = round(float(value[:-1]) / 100, 9)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        number = float(value)
+    else:
+        raise PydanticCustomError(
+            "share", "{found} is not a share", {"found": _shown(value), "hint": "write `5%` or `0.05`"}
+        )
+    if not 0 <= number <= 1:
+        hint = f"did you mean `{value}%`?" if not isinstance(value, str) and 1 < number <= 100 else "write `5%` or `0.05`"
+        raise PydanticCustomError("share", "{found} is more than the whole", {"found": _shown(value), "hint": hint})
+    return number
+
+
+def _limit(value: Any) -> float:
+    if isinstance(value, str) and re.fullmatch(_SHARE, value):
+        return round(float(value[:-1]) / 100, 9)
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e300:
+        return float(value)
+    raise PydanticCustomError(
+        "share", "{found} is not a limit", {"found": _shown(value), "hint": "write a number or a share: `2.0`, `85%`"}
+    )
+
+
+def _targets(value: Any) -> Any:
+    if isinstance(value, str) and value in ("all-linear", "attention"):
+        return (value,)
+    if isinstance(value, list) and value and all(isinstance(v, str) and re.fullmatch(r"[A-Za-z0-9_.]+", v) for v in value):
+        return tuple(value)
+    raise PydanticCustomError(
+        "literal_error",
+        "{found} does not name modules",
+        {"found": _shown(value), "hint": "write `all-linear`, `attention` or a list of module names", "expected": ""},
+    )
+
+
+def _labels(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _cpu(value: Any) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 100_000:
+        return format(value, "g")
+    if isinstance(value, str) and re.fullmatch(_CPU, value):
+        return value
+    raise PydanticCustomError(
+        "quantity",
+        "{found} is not a number of CPUs",
+        {"found": _shown(value), "hint": "write cores (`4`, `0.5`) or thousandths of a core (`500m`)"},
+    )
+
+
+def _shown(value: Any) -> str:
+    text = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _pattern(kind: str, what: str, pattern: str, hint: str, limit: int = 253) -> Any:
+    """A string that must match `pattern` and be at most `limit` characters long."""
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if len(value) > limit:
+            raise PydanticCustomError(
+                kind,
+                "{found} is {length} characters long, " + what + " may have {limit}",
+                {"found": _shown(value), "length": len(value), "limit": limit, "hint": "choose a shorter one"},
+            )
+        if not compiled.fullmatch(value):
+            raise PydanticCustomError(kind, "{found} is not " + what, {"found": _shown(value), "hint": hint})
+        return value
+
+    schema = {"type": "string", "pattern": f"^(?:{pattern})$", "maxLength": limit}
+    return Annotated[str, AfterValidator(check), WithJsonSchema(schema)]
+
+
+def _relative(value: str) -> str:
+    parts = value.split("/")
+    reason = ""
+    if value.startswith(("/", "~")) or re.match(r"^[A-Za-z]:", value):
+        reason = "is absolute"
+    elif "\\" in value:
+        reason = "holds a backslash"
+    elif ".." in parts:
+        reason = "leaves the folder"
+    elif not value or "" in parts or "." in parts or any(ord(c) < 32 for c in value) or value != value.strip():
+        reason = "is not a plain path"
+    if reason:
+        raise PydanticCustomError(
+            "path",
+            "path {found} {reason}",
+            {"found": _shown(value), "reason": reason, "hint": "give a path below the folder of mlops.yaml, with `/`"},
+        )
+    return value
+
+
+def _cron(value: str) -> str:
+    limits = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+    fields = value.split()
+    good = len(fields) == 5 and all(_cron_field(f, lo, hi) for f, (lo, hi) in zip(fields, limits, strict=True))
+    if not good:
+        raise PydanticCustomError(
+            "cron",
+            "{found} is not a cron line",
+            {
+                "found": _shown(value),
+                "hint": 'five fields: minute hour day-of-month month day-of-week, as in `"0 3 * * 0"`',
+            },
+        )
+    return value
+
+
+def _cron_field(text: str, low: int, high: int) -> bool:
+    for part in text.split(","):
+        match = re.fullmatch(r"(\*|[0-9]{1,2}(?:-([0-9]{1,2}))?)(?:/([0-9]{1,2}))?", part)
+        if not match:
+            return False
+        if match[1] != "*":
+            numbers = [int(n) for n in match[1].split("-")]
+            if not all(low <= n <= high for n in numbers) or numbers != sorted(numbers):
+                return False
+        if match[3] is not None and int(match[3]) == 0:
+            return False
+    return True
+
+
+Duration = Annotated[float, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": _DURATION})]
+"""A time span, held in seconds; more than 0 and at most ten years."""
+
+Share = Annotated[
+    float,
+    BeforeValidator(_share),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string", "pattern": r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%$"}]}
+    ),
+]
+"""A part of a whole, held as a number from 0 to 1."""
+
+Limit = Annotated[
+    float,
+    BeforeValidator(_limit),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": _SHARE}]}),
+]
+"""A number, or a share written with `%`."""
+
+Modules = Annotated[
+    tuple[str, ...],
+    PlainValidator(_targets),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": ["all-linear", "attention"]},
+                {"type": "array", "minItems": 1, "items": {"type": "string", "pattern": "^[A-Za-z0-9_.]+$"}},
+            ]
+        }
+    ),
+]
+"""Names of a network's modules, or a word for a group of them."""
+
+Cpu = Annotated[
+    str,
+    BeforeValidator(_cpu),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100000}, {"type": "string", "pattern": _CPU}]}),
+]
+"""A Kubernetes CPU quantity."""
+
+Memory = _pattern("quantity", "a memory quantity", _MEMORY[1:-1], "write a number and a unit: `64Gi`, `512Mi`", 20)
+DnsLabel = _pattern(
+    "name",
+    "a DNS label",
+    "[a-z]([a-z0-9-]*[a-z0-9])?",
+    "lower-case letters, digits and `-`, beginning with a letter, ending with a letter or digit",
+    63,
+)
+ProjectName = _pattern(
+    "name",
+    "a DNS label that leaves room for suffixes",
+    "[a-z]([a-z0-9-]*[a-z0-9])?",
+    "at most 40 lower-case letters, digits and `-`, beginning with a letter",
+    40,
+)
+LabelValue = _pattern(
+    "name",
+    "a Kubernetes label value",
+    "[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?",
+    "letters, digits, `.`, `_` and `-`, beginning and ending with a letter or digit",
+    63,
+)
+RegistryName = _pattern(
+    "name",
+    "a name for the MLflow registry",
+    r"[A-Za-z0-9][A-Za-z0-9._ -]*",
+    "letters, digits, `.`, `_`, `-` and spaces; no `/` and no `:`",
+    200,
+)
+Key = _pattern("name", "a key", r"[A-Za-z_][A-Za-z0-9_]*", "letters, digits and `_`, not beginning with a digit", 63)
+FieldName = _pattern(
+    "name", "a column name", r"[^\s.`\"'$\\{}\[\]]+", "no spaces, quotes, dots, brackets or `$`", 100
+)
+AlertName = _pattern("name", "an alert name", "[A-Za-z_][A-Za-z0-9_]*", "CamelCase letters and digits", 100)
+SecretName = _pattern(
+    "name",
+    "a secret's name",
+    r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?",
+    "the name of a Kubernetes Secret: letters, digits, `-` and `.`",
+    253,
+)
+SecretKey = _pattern("name", "a secret's key", r"[A-Za-z0-9._-]+", "letters, digits, `.`, `_` and `-`", 253)
+Slug = _pattern(
+    "name",
+    "a GitHub repository",
+    r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/[A-Za-z0-9._-]{1,100}",
+    "write `owner/name`",
+    140,
+)
+Branch = _pattern(
+    "name",
+    "a branch name",
+    r"(?!.*(\.\.|//|@\{|/\.|\.lock(/|$)))[A-Za-z0-9_][A-Za-z0-9_./+-]*(?<![./])",
+    "a Git branch, without spaces or `..`",
+    200,
+)
+Header = _pattern("header", "an HTTP header name", r"[A-Za-z0-9][A-Za-z0-9-]*", "letters, digits and `-`", 100)
+HeaderValue = _pattern("header", "an HTTP header value", r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", "printable ASCII", 200)
+Url = _pattern(
+    "url",
+    "an http(s) address",
+    r"https?://(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?(?:/[^\s?#]*)?",
+    "write `https://host/path`; no user, password, query or fragment",
+    2000,
+)
+HostPort = _pattern("url", "a host and port", r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?:[0-9]{1,5}", "write `host:port`")
+Email = _pattern("url", "an e-mail address", r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}", "write `name@host`")
+Image = _pattern(
+    "image",
+    "an image repository",
+    r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[0-9]{1,5})?/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*",
+    "write `registry/owner/name` in lower case, without tag or digest: the release chooses those",
+    255,
+)
+Store = _pattern(
+    "url",
+    "a storage location",
+    r"(?:(?:s3|gs|azure|ssh|http|https)://[A-Za-z0-9._-]+(?::[0-9]{1,5})?(?:/[^\s?#@]*)?|(?!.*(?:^|/)\.\.(?:/|$))[A-Za-z0-9._][^\s:\\]*)",
+    "write `s3://bucket/prefix`, or gs, azure, ssh, http, or a folder below mlops.yaml; credentials go elsewhere",
+    1000,
+)
+Revision = _pattern(
+    "name", "a revision", r"[A-Za-z0-9][A-Za-z0-9._/-]*", "a commit, tag or branch of the model's repository", 200
+)
+HubId = _pattern(
+    "name", "a model id or folder", r"[A-Za-z0-9._][A-Za-z0-9._/-]*", "write `owner/name` or a folder", 500
+)
+Step = _pattern(
+    "name",
+    "a preprocessing step",
+    r"[a-z][a-z0-9_]*|[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*",
+    "one of strip, nfc, nfkc, lower, collapse_spaces, or `module:function`",
+    200,
+)
+Function = _pattern(
+    "name", "a function", r"[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*", "write `module:function`", 200
+)
+Command = _pattern("name", "a command", r"[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*", "write one line", 1000)
+Text = _pattern("name", "a line of text", r"[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*", "write one line, not empty", 500)
+Path = Annotated[str, AfterValidator(_relative), WithJsonSchema({"type": "string", "minLength": 1})]
+"""A path below the folder of mlops.yaml."""
+
+Cron = Annotated[str, AfterValidator(_cron), WithJsonSchema({"type": "string"})]
+"""A POSIX cron line in UTC."""
+
+PythonVersion = _pattern("name", "a Python version", r"3\.(?:1[0-9])", 'write it as text: `"3.11"`', 10)
+Runner = _pattern("name", "a runner label", r"[A-Za-z0-9][A-Za-z0-9._-]*", "a label of a GitHub runner", 100)
+Runners = Annotated[
+    tuple[Runner, ...],
+    Strict(False),
+    BeforeValidator(_labels),
+    MinLen(1),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"},
+                {"type": "array", "minItems": 1, "items": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"}},
+            ]
+        }
+    ),
+]
+"""Labels of a GitHub runner: one, or a list that must all match."""

@@ -1,0 +1,40 @@
+"""Targets: each a package with one pure function `files(project) -> Iterable[File]`.
+
+To add one: copy a folder here and its folder in `templates/`, and name it in `BUILT_IN`. A target of another package
+is an entry point of the group `mlopsgen.targets` that names such a module; the spec switches it on under
+`targets.others`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from typing import Protocol
+
+from mlopsgen.project.model import Project
+from mlopsgen.render.files import File
+
+BUILT_IN = ("dvc", "github", "docker")
+GROUP = "mlopsgen.targets"
+
+
+class Target(Protocol):
+    """A target is a module, or any object, with this function."""
+
+    def files(self, project: Project) -> Iterable[File]:
+        """What the target wants on disk for a project."""
+
+
+def built_in(project: Project) -> Iterator[tuple[str, Target]]:
+    """Our targets that the spec has switched on, with their names."""
+    for name in BUILT_IN:
+        if getattr(project.targets, name):
+            yield name, import_module(f"mlopsgen.targets.{name}")  # type: ignore[misc]
+
+
+def others(names: Iterable[str]) -> dict[str, Target | None]:
+    """Targets of installed packages by name; None for one that is not installed."""
+    from importlib.metadata import entry_points
+
+    found = {point.name: point for point in entry_points(group=GROUP)}
+    return {name: found[name].load() if name in found else None for name in names}

@@ -1,0 +1,102 @@
+"""Context of `ml-train.yaml`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlopsgen.contract.files import REGISTRATION, REPORTS
+from mlopsgen.project.model import Environment, Project
+from mlopsgen.spec.traced import join
+from mlopsgen.targets.github import access, steps
+from mlopsgen.targets.github.names import BUILD, RELEASE, TRAIN, call, inside, named
+
+HOSTED_MINUTES, OWN_MINUTES = 350, 1440
+"""Longest training: GitHub's runners stop after 360 minutes, one's own after a day."""
+
+FREE_GIB = 50
+"""Room that a runner of one's own must have before training."""
+
+STAGES = {
+    "collect": "Collect the data",
+    "prepare": "Prepare the data",
+    "validate": "Validate the data",
+    "drift": "Compare the data with the reference",
+    "train": "Train",
+    "evaluate": "Evaluate",
+    "benchmark": "Benchmark",
+    "safety": "Test safety",
+    "bias": "Test bias",
+    "gate": "Judge the model",
+    "register": "Register the model",
+}
+"""Stages of the pipeline, in order, and their steps' names."""
+
+UNTOUCHED = ("*.md", "**/*.md", "docs/**", "deploy/**", "monitoring/**", "local/**", "reports/**", "dvc.lock")
+"""Paths whose change alone neither trains nor releases: prose, output, and what runs themselves record."""
+
+
+def context(project: Project) -> dict[str, Any]:
+    """What the template takes."""
+    runner = project.ci.runners.gpu if project.uses_gpu else project.ci.runners.default
+    hosted = steps.hosted(runner)
+    handed = access.secrets(project)
+    return steps.common(project, TRAIN) | {
+        "branches": [each.branch for each in project.environments if each.branch is not None],
+        "paths": paths(project),
+        "schedule": project.ci.schedule,
+        "search": project.training.search is not None,
+        "tests": project.ci.quality.tests,
+        "machine": steps.labels(runner),
+        "own": not hosted,
+        "minutes": HOSTED_MINUTES if hosted else OWN_MINUTES,
+        "free": FREE_GIB,
+        "environment": named(project, BUILD),
+        "guarded": access.guarded(project),
+        "secrets": access.values(handed),
+        "declared": access.declared(access.every(project)),
+        "stages": stages(project),
+        "collects": project.data.collect is not None,
+        "drift_stage": project.data.drift.reference != "champion",
+        "reachable": steps.reachable(project),
+        "registration": REGISTRATION,
+        "reports": inside(project, REPORTS),
+        "group": join(project.name, "-train-${{ github.ref }}"),
+        "releases": [_release(project, each) for each in project.environments if each.branch is not None],
+    }
+
+
+def stages(project: Project) -> list[dict[str, str]]:
+    """Stages that the pipeline of this project has, each with the command that brings it up to date."""
+    evaluation = project.evaluation
+    absent = {name for name in ("benchmark", "safety", "bias") if getattr(evaluation, name) is None}
+    if not (evaluation.gates or evaluation.against_champion or len(absent) < 3):
+        absent.add("gate")
+    if project.data.collect is None:
+        absent.add("collect")
+    if project.data.drift.reference == "champion":
+        absent.add("drift")
+    pull = "--pull --allow-missing " if steps.reachable(project) else ""
+    return [
+        {"name": name, "title": title, "run": f"dvc repro {pull}{name}"}
+        for name, title in STAGES.items()
+        if name not in absent
+    ]
+
+
+def paths(project: Project) -> list[Any]:
+    """Paths whose change starts a training or a release."""
+    data = [] if "data" in project.ci.retrain_on or project.data.collect is not None else [join(project.data.raw, ".dvc")]
+    left = [join("!", inside(project, each)) for each in (*UNTOUCHED, *data)]
+    return [inside(project, "**"), *left, *([] if project.folder else ["!.github/**"])]
+
+
+def _release(project: Project, environment: Environment) -> dict[str, Any]:
+    return {
+        "job": join("release-", environment.name),
+        "title": join("Release to ", environment.name),
+        "condition": join("github.ref == 'refs/heads/", environment.branch, "'"),
+        "workflow": call(project, RELEASE),
+        "environment": environment.name,
+        "secrets": access.values(access.every(project)),
+    }
+

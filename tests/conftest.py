@@ -1,0 +1,44 @@
+"""What tests share."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "examples"
+FULL = EXAMPLES / "support-assistant" / "mlops.yaml"
+SMALLEST = EXAMPLES / "docstrings" / "mlops.yaml"
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def mlopsgen(tmp_path: Path) -> Run:
+    """Runs the real command in `tmp_path`, or in `cwd`."""
+
+    def run(*arguments: str, cwd: Path | None = None, **options: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "mlopsgen", *arguments],
+            cwd=cwd or tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            **options,  # type: ignore[call-overload]
+        )
+
+    return run
+
+
+def tool(name: str) -> str:
+    """Path of a tool of the test environment; a missing one is a failure, not a skip."""
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    assert found, f"{name} is not installed: pip install -e '.[test]'"
+    return found
