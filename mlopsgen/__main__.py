@@ -11,6 +11,10 @@ def main() -> None:
 
     code = fast(sys.argv[1:])
     if code is None:
+        if sys.argv[1:2] in (["build"], ["validate"]):
+            from mlopsgen.spec.mode import lighten
+
+            lighten()
         from mlopsgen.cli.main import run
 
         code = run()

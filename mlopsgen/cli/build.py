@@ -53,6 +53,10 @@ def command(
         differs = differs or row["differs"]
         if form == "text":
             _tell(row, check, quiet, verbose, only_list)
+    if any(row["files"] for row in rows):
+        from mlopsgen.spec.language import remember
+
+        remember()
     words.tell(found, form, specs=rows)
     return 2 if failed else 1 if check and differs else 0
 

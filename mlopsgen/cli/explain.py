@@ -49,6 +49,7 @@ def _code(name: str) -> dict[str, Any]:
 def _field(path: str) -> dict[str, Any]:
     from mlopsgen.project.present import parse
     from mlopsgen.spec import fields, reference
+    from mlopsgen.spec.base import key
     from mlopsgen.spec.document import Spec
 
     parts = parse(path)
@@ -64,7 +65,7 @@ def _field(path: str) -> dict[str, Any]:
         told |= {"unit": entry.unit} if entry.unit else {}
         told |= {"default": entry.default, "example": reference.flow(entry.example)}
     if place.section is not None:
-        below = [(f.alias or n, f.description or "") for n, f in place.section.model_fields.items()]
+        below = [(key(n), f.description or "") for n, f in place.section.model_fields.items()]
         told["about"] = (place.section.__doc__ or "").strip() if place.section is not Spec else "The whole document."
         told["fields"] = dict(below)
     return told

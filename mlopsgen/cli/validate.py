@@ -25,6 +25,7 @@ def command(specs: tuple[str, ...], form: str, quiet: bool, strict: bool) -> int
       mlopsgen validate --format sarif > mlopsgen.sarif
     """
     from mlopsgen.project.resolve import resolve
+    from mlopsgen.spec import language
     from mlopsgen.spec.load import parse
     from mlopsgen.spec.read import read
 
@@ -41,5 +42,6 @@ def command(specs: tuple[str, ...], form: str, quiet: bool, strict: bool) -> int
         else:
             if form == "text" and not quiet:
                 click.echo(f"{workspace.spec}: valid")
+    language.remember()
     words.tell(found, form)
     return 2 if failed or (strict and found) else 0

@@ -63,9 +63,19 @@ def diagnose(
     help: str = "",
     related: tuple[tuple[str, Span], ...] = (),
 ) -> Diagnostic:
-    """Make a diagnostic; its severity follows from the code's first letter (`E` or `W`)."""
+    """Make a diagnostic; its severity follows from the code's first letter (`E` or `W`).
+
+    Message and help may quote the user's text: line ends and control characters in them are escaped.
+    """
     severity = Severity.WARNING if code.startswith("W") else Severity.ERROR
-    return Diagnostic(code, severity, message, path, span, help, related)
+    return Diagnostic(code, severity, one_line(message), path, span, one_line(help), related)
+
+
+def one_line(text: str) -> str:
+    """The text with everything that is not printable escaped, as in `\\n` and `\\x1b`."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -31,7 +32,7 @@ def text(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str], style: S
 
 
 def _block(d: Diagnostic, sources: Mapping[str, str], style: Style) -> str:
-    place = f"{d.span.file}:{d.span.line}:{d.span.column}: " if d.span else ""
+    place = f"{utf8(d.span.file)}:{d.span.line}:{d.span.column}: " if d.span else ""
     head = style(place, "bold") + style(f"{d.severity.value} {d.code}", d.severity.value) + f": {d.message}"
     lines = [head]
     if d.span is not None:
@@ -39,7 +40,7 @@ def _block(d: Diagnostic, sources: Mapping[str, str], style: Style) -> str:
     if d.help:
         lines.append("  " + style("help:", "help") + f" {d.help}")
     for label, span in d.related:
-        lines.append("  " + style(f"{label}:", "help") + f" {span.file}:{span.line}:{span.column}")
+        lines.append("  " + style(f"{label}:", "help") + f" {utf8(span.file)}:{span.line}:{span.column}")
         lines += _excerpt(span, sources, style, "-", "dim")
     return "\n".join(lines) + "\n"
 
@@ -51,14 +52,23 @@ def _excerpt(span: Span, sources: Mapping[str, str], style: Style, mark: str, lo
     row = "".join(c if c.isprintable() else " " for c in rows[span.line - 1])
     start = span.column - 1
     end = span.end_column - 1 if span.end_line == span.line else len(row.rstrip())
-    width = max(1, min(end, len(row)) - start)
     cut = max(0, start - WIDEST // 2) if len(row) > WIDEST else 0
     shown = ("…" if cut else "") + row[cut : cut + WIDEST] + ("…" if len(row) > cut + WIDEST else "")
     column = start - cut + (1 if cut else 0)
     number = str(span.line)
     gutter = " " * len(number)
-    marks = mark * min(width, max(1, len(shown) - column))
-    return [f"  {style(number + ' |', 'dim')} {shown}", f"  {style(gutter + ' |', 'dim')} {' ' * column}{style(marks, look)}"]
+    blank = " " * cells(shown[:column])
+    marks = mark * max(1, cells(shown[column : column + max(1, end - start)]))
+    return [f"  {style(number + ' |', 'dim')} {shown}", f"  {style(gutter + ' |', 'dim')} {blank}{style(marks, look)}"]
+
+
+def cells(text: str) -> int:
+    """How many columns of a terminal the text takes: two for a wide character, none for one that combines."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import category, east_asian_width
+
+    return sum(0 if category(c) in ("Mn", "Me") else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def as_json(diagnostics: Iterable[Diagnostic]) -> list[dict[str, Any]]:
@@ -69,18 +79,24 @@ def as_json(diagnostics: Iterable[Diagnostic]) -> list[dict[str, Any]]:
             "code": d.code,
             "severity": d.severity.value,
             "message": d.message,
-            "path": d.path,
-            "file": d.span.file if d.span else None,
+            "path": utf8(d.path),
+            "file": utf8(d.span.file) if d.span else None,
             "line": d.span.line if d.span else None,
             "column": d.span.column if d.span else None,
             "help": d.help,
         }
         if d.related:
             row["related"] = [
-                {"label": label, "file": span.file, "line": span.line, "column": span.column} for label, span in d.related
+                {"label": label, "file": utf8(span.file), "line": span.line, "column": span.column}
+                for label, span in d.related
             ]
         rows.append(row)
     return rows
+
+
+def utf8(name: str) -> str:
+    """A file name as it can be printed: bytes of it that are not UTF-8 are escaped."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def github(diagnostics: Iterable[Diagnostic]) -> str:
@@ -90,7 +106,7 @@ def github(diagnostics: Iterable[Diagnostic]) -> str:
         place = ""
         if d.span is not None:
             span = d.span
-            place = f"file={_property(span.file)},line={span.line},col={span.column},endLine={span.end_line},"
+            place = f"file={_property(utf8(span.file))},line={span.line},col={span.column},endLine={span.end_line},"
             if span.end_line == span.line:
                 place += f"endColumn={span.end_column},"
         body = d.message + (f"\n{d.help}" if d.help else "")
@@ -141,10 +157,13 @@ def sarif(diagnostics: Sequence[Diagnostic], version: str) -> str:
 
 
 def _location(span: Span) -> dict[str, Any]:
+    from urllib.parse import quote
+
     region = {
         "startLine": span.line,
         "startColumn": span.column,
         "endLine": span.end_line,
         "endColumn": span.end_column,
     }
-    return {"physicalLocation": {"artifactLocation": {"uri": span.file.replace("\\", "/")}, "region": region}}
+    uri = quote(os.fsencode(span.file.replace(os.sep, "/")))
+    return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}

@@ -22,6 +22,8 @@ ROLES = {
 }
 """Names of columns that have a role by themselves."""
 
+DEFAULT_TASK = "instruction-tuning"
+
 NEEDED = {
     "instruction-tuning": (("prompt", "response"), ("messages",)),
     "causal-lm": (("text",),),
@@ -37,6 +39,24 @@ def role(name: str, column: Column) -> str:
     return next((role for role, known in ROLES.items() if name in known), "other")
 
 
+ENVIRONMENTS = {"staging": {"branch": "dev"}, "production": {"branch": "main", "approval": True}}
+"""Environments of a spec that names none."""
+
+
+def filled(plain: dict[str, Any]) -> dict[str, Any]:
+    """The document with the usual environments and columns where it names none; anything odd is left as it is."""
+    if not plain.get("environments"):
+        plain = {**plain, "environments": ENVIRONMENTS}
+    data, model = plain.get("data"), plain.get("model")
+    if isinstance(data, dict) and isinstance(model, dict) and not data.get("columns"):
+        task = model.get("task") or DEFAULT_TASK
+        if task in NEEDED:
+            kinds = {"label": "category", "messages": "messages"}
+            columns = {name: {"type": kinds.get(name, "text"), "role": name} for name in NEEDED[task][0]}
+            plain = {**plain, "data": {**data, "columns": columns}}
+    return plain
+
+
 def task(spec: Spec) -> str:
     """The task as given, or the one that the columns are made for."""
     if spec.model.task is not None:
@@ -45,17 +65,11 @@ def task(spec: Spec) -> str:
     for candidate in ("instruction-tuning", "text-classification", "causal-lm"):
         if any(set(needed) <= roles for needed in NEEDED[candidate]):
             return candidate
-    return "instruction-tuning"
+    return DEFAULT_TASK
 
 
-def columns(given: Mapping[str, Column], task: str) -> dict[str, Column]:
-    """The columns with their roles; without any, the usual ones of the task."""
-    if not given:
-        kinds = {"label": "category", "messages": "messages"}
-        return {
-            name: Column.model_construct(type=kinds.get(name, "text"), role=name)  # type: ignore[arg-type]
-            for name in NEEDED[task][0]
-        }
+def columns(given: Mapping[str, Column]) -> dict[str, Column]:
+    """The columns with their roles."""
     return {name: column.model_copy(update={"role": role(name, column)}) for name, column in given.items()}
 
 
@@ -67,7 +81,7 @@ def features(columns: Mapping[str, Column]) -> dict[str, tuple[str, ...]]:
 
 def data(spec: Spec) -> Data:
     """`data` with columns, roles and drift features filled in."""
-    found = columns(spec.data.columns, task(spec))
+    found = columns(spec.data.columns)
     drift = spec.data.drift
     if not drift.features:
         drift = drift.model_copy(update={"features": features(found)})
@@ -100,16 +114,6 @@ def serving(spec: Spec) -> Serving:
 
 def _lower(text: Any) -> Any:
     return traced(text.lower(), *getattr(text, "origins", ()))
-
-
-def environments(spec: Spec) -> dict[str, Environment]:
-    """Environments as given; without any, staging from `dev` and production from `main` behind an approval."""
-    if spec.environments:
-        return dict(spec.environments)
-    return {
-        "staging": Environment(branch="dev"),
-        "production": Environment(branch="main", approval=True),
-    }
 
 
 def namespace(name: str, environment: Environment, project: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from pydantic import ValidationError
+from pydantic_core import ValidationError
 
 from mlopsgen.contract.pins import DEFAULTS, Pin
 from mlopsgen.diagnostics import Diagnostic, Failed, Severity
@@ -13,8 +13,7 @@ from mlopsgen.diagnostics.model import in_order
 from mlopsgen.project import checks, derive
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.project.trace import trace
-from mlopsgen.spec import findings
-from mlopsgen.spec.document import Spec
+from mlopsgen.spec import findings, language
 from mlopsgen.spec.environments import OVERLAID
 from mlopsgen.spec.tree import Node, overlay
 
@@ -45,7 +44,7 @@ def resolve(
     views: dict[str, checks.View] = {}
     for name, view in _views(tree):
         try:
-            spec = Spec.model_validate(view.plain())
+            spec = language.validate(derive.filled(view.plain()))
         except ValidationError as error:
             found += findings.explain(error, view)
         else:
@@ -53,8 +52,8 @@ def resolve(
             views[name] = checks.View(name, spec, view)
     if "" in views:
         base = views[""]
-        for name in derive.environments(base.spec):
-            views.setdefault(name, base._replace(name=name)) if not base.spec.environments else None
+        for name in base.spec.environments:
+            views.setdefault(name, base._replace(name=name))
         found += checks.across(base, [view for name, view in views.items() if name])
     found = in_order(found)
     if any(d.severity is Severity.ERROR for d in found):
@@ -87,7 +86,7 @@ def _views(tree: Node) -> Iterator[tuple[str, Node]]:
 def _project(views: Mapping[str, checks.View], folder: str, spec_file: str, pins: Mapping[str, Pin]) -> Project:
     spec = views[""].spec
     environments = []
-    for name, given in derive.environments(spec).items():
+    for name, given in spec.environments.items():
         merged = views[name].spec
         environments.append(
             Environment(

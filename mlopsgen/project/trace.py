@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any
 
-from mlopsgen.spec.base import Section
+from mlopsgen.spec.base import Section, key
 from mlopsgen.spec.traced import traced
 from mlopsgen.spec.tree import Node, Path, dotted
 
@@ -21,11 +21,10 @@ def trace(section: Section, tree: Node) -> None:
 
 
 def _section(section: Section, node: Node | None, path: Path) -> None:
-    aliases = {name: field.alias for name, field in type(section).model_fields.items() if field.alias}
     values = section.__dict__
     for name, value in values.items():
-        key = aliases.get(name, name)
-        values[name] = _value(value, _child(node, key), (*path, key))
+        written = key(name)
+        values[name] = _value(value, _child(node, written), (*path, written))
 
 
 def _value(value: Any, node: Node | None, path: Path) -> Any:
@@ -35,12 +34,12 @@ def _value(value: Any, node: Node | None, path: Path) -> Any:
     if isinstance(value, tuple):
         return tuple(_value(item, _child(node, index), (*path, index)) for index, item in enumerate(value))
     if isinstance(value, dict):
-        return MappingProxyType({key: _value(item, _child(node, key), (*path, key)) for key, item in value.items()})
+        return MappingProxyType({k: _value(item, _child(node, k), (*path, k)) for k, item in value.items()})
     return traced(value, dotted(node.path if node is not None and node.path else path))
 
 
-def _child(node: Node | None, key: str | int) -> Node | None:
+def _child(node: Node | None, name: str | int) -> Node | None:
     """The node of an entry; a scalar that stands for a section (`replicas: 2`) is the origin of its entries."""
     if node is None or not isinstance(node.value, dict | list):
         return node
-    return node.find((key,))
+    return node.find((name,))

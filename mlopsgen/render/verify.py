@@ -10,7 +10,8 @@ import yaml
 from mlopsgen.render.scalar import scalar
 from mlopsgen.render.sheet import Written
 
-_PARSER: Any = getattr(yaml, "CParser", None)
+_PARSER: Any = getattr(getattr(yaml, "cyaml", None), "CParser", None)
+"""The parser of libyaml; None where PyYAML was built without it."""
 
 
 class Misread(Exception):
@@ -41,8 +42,8 @@ def _same(event: Any, value: Any) -> bool:
     if not isinstance(event, yaml.ScalarEvent):
         return False
     if isinstance(value, str):
-        return bool(event.value == value) and (event.style is not None or event.implicit[0])
-    return event.style is None and event.value == scalar(value)
+        return bool(event.value == value) and (bool(event.style) or event.implicit[0])
+    return not event.style and event.value == scalar(value)
 
 
 def _shown(value: Any) -> str:

@@ -1,56 +1,99 @@
-"""What every section of the language is made of: the model base, documented fields, shared shapes."""
+"""What every section of the language is made of: the model base, documented fields, shared shapes.
+
+In light mode (`mlopsgen.spec.mode`) the names here are stand-ins that cost nothing, and the rules come compiled.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
-from pydantic_core import PydanticCustomError
+from mlopsgen.spec import mode
 
 T = TypeVar("T")
+
+if TYPE_CHECKING or not mode.light:
+    from pydantic import (
+        AfterValidator,
+        BaseModel,
+        BeforeValidator,
+        ConfigDict,
+        Field,
+        PlainValidator,
+        Strict,
+        WithJsonSchema,
+        model_validator,
+    )
+    from pydantic_core import PydanticCustomError as Mistake
+
+    class Section(BaseModel):
+        """A mapping of the language: unknown keys are errors, values keep their YAML type, nothing changes afterwards.
+
+        A field whose name Python reserves ends in `_`; in YAML it does not.
+        """
+
+        model_config = ConfigDict(
+            extra="forbid",
+            strict=True,
+            frozen=True,
+            defer_build=True,
+            validate_default=True,
+            alias_generator=lambda name: name.rstrip("_"),
+        )
+
+else:
+    from pydantic_core import PydanticCustomError as Mistake
+
+    from mlopsgen.spec.light import (
+        AfterValidator,
+        BeforeValidator,
+        Field,
+        PlainValidator,
+        Section,
+        Strict,
+        WithJsonSchema,
+        model_validator,
+    )
+
+__all__ = [
+    "AfterValidator",
+    "BeforeValidator",
+    "Bounds",
+    "Field",
+    "Items",
+    "Mistake",
+    "PlainValidator",
+    "Section",
+    "Strict",
+    "WithJsonSchema",
+    "field",
+    "key",
+    "model_validator",
+]
 
 Items = Annotated[tuple[T, ...], Strict(False)]
 """A YAML list, held as a tuple."""
 
 
-class Section(BaseModel):
-    """A mapping of the language: unknown keys are errors, values keep their YAML type, nothing changes afterwards."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True, populate_by_name=True)
-
-
 def field(
-    default: Any,
-    description: str,
-    *,
-    example: Any,
-    unit: str | None = None,
-    factory: Callable[[], Any] | None = None,
-    derived: str | None = None,
-    alias: str | None = None,
-    **constraints: Any,
+    default: Any, description: str, *, example: Any, unit: str | None = None, derived: str | None = None, **limits: Any
 ) -> Any:
     """A documented field.
 
     Args:
-        default: value when absent; `...` makes the field required.
+        default: value when absent, as it would be written; `...` makes the field required.
         description: what it means, one or two sentences.
         example: a value as one writes it in YAML.
         unit: the unit of the value, when it has one.
-        factory: makes the default, for sections.
         derived: in words, what a missing value is taken from ("project.name").
-        alias: the key in YAML where Python reserves the word.
-        constraints: passed to pydantic (`ge`, `le`, `min_length` …).
+        limits: passed to pydantic (`ge`, `le`, `min_length` …).
     """
-    extra = {key: value for key, value in (("x-unit", unit), ("x-derived", derived)) if value}
-    if factory is not None:
-        constraints["default_factory"] = factory
-    else:
-        constraints["default"] = default
-    return Field(
-        description=description, examples=[example], json_schema_extra=extra or None, alias=alias, **constraints
-    )
+    extra = {name: value for name, value in (("x-unit", unit), ("x-derived", derived)) if value}
+    return Field(default=default, description=description, examples=[example], json_schema_extra=extra or None, **limits)
+
+
+def key(name: str) -> str:
+    """A field's name as it is written in YAML: `for_` is `for`."""
+    return name.rstrip("_")
 
 
 class Bounds(Section, Generic[T]):
@@ -62,9 +105,7 @@ class Bounds(Section, Generic[T]):
     @model_validator(mode="after")
     def _ordered(self) -> Bounds[T]:
         if self.min is None and self.max is None:
-            raise PydanticCustomError("empty_bounds", "neither `min` nor `max` is given")
+            raise Mistake("empty_bounds", "neither `min` nor `max` is given")
         if self.min is not None and self.max is not None and self.min > self.max:  # type: ignore[operator]
-            raise PydanticCustomError(
-                "crossed_bounds", "min {low} is above max {high}", {"low": self.min, "high": self.max}
-            )
+            raise Mistake("crossed_bounds", "min {low} is above max {high}", {"low": self.min, "high": self.max})
         return self

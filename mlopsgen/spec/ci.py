@@ -21,7 +21,7 @@ class CodeQuality(Section):
 class RunnerLabels(Section):
     """Runners by kind of job."""
 
-    default: Runners = field(("ubuntu-latest",), "Jobs without a GPU.", example="ubuntu-latest")
+    default: Runners = field("ubuntu-latest", "Jobs without a GPU.", example="ubuntu-latest")
     gpu: Runners = field(("self-hosted", "gpu"), "Jobs with a GPU.", example=["self-hosted", "gpu"])
 
 
@@ -69,11 +69,11 @@ class Ci(Section):
     """GitHub workflows."""
 
     python: PythonVersion = field("3.11", "Python of jobs and images.", example="3.11")
-    quality: CodeQuality = field(None, "Code quality.", example={"lint": "ruff check ."}, factory=CodeQuality)
+    quality: CodeQuality = field({}, "Code quality.", example={"lint": "ruff check ."})
     schedule: Cron | None = field(None, "Scheduled retrain, cron in UTC.", example="0 3 * * 0")
     retrain_on: Items[Literal["data", "drift", "decay"]] = field(
         (), "Events that start a retrain: changed data, an alert on drift, an alert on decay.",
         example=["data", "drift", "decay"],
     )  # fmt: skip
-    runners: RunnerLabels = field(None, "Runners.", example={"default": "ubuntu-latest"}, factory=RunnerLabels)
-    credentials: Credentials = field(None, "Credentials.", example={"secrets": ["MLFLOW_TRACKING_TOKEN"]}, factory=Credentials)
+    runners: RunnerLabels = field({}, "Runners.", example={"default": "ubuntu-latest"})
+    credentials: Credentials = field({}, "Credentials.", example={"secrets": ["MLFLOW_TRACKING_TOKEN"]})

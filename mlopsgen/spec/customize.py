@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
-
-from mlopsgen.spec.base import Items, Section, field
-from mlopsgen.spec.scalars import Path, Text
-
-Pointer = Annotated[str, Field(pattern=r"^(/([^/~]|~[01])*)*$")]
+from mlopsgen.spec.base import Items, Mistake, Section, field, model_validator
+from mlopsgen.spec.scalars import Path, Pointer, Text
 
 
 class Targets(Section):
@@ -35,13 +30,13 @@ class Operation(Section):
     op: Literal["add", "remove", "replace", "move", "copy", "test"] = field(..., "Operation.", example="add")
     path: Pointer = field(..., "JSON pointer (RFC 6901).", example="/spec/template/spec/nodeSelector")
     value: Any = field(None, "Value of add, replace and test.", example={"pool": "inference"})
-    from_: Pointer | None = field(None, "Source of move and copy.", example="/metadata/name", alias="from")
+    from_: Pointer | None = field(None, "Source of move and copy.", example="/metadata/name")
 
     @model_validator(mode="after")
     def _complete(self) -> Operation:
         needs = {"move": "from_", "copy": "from_", "add": "value", "replace": "value", "test": "value"}.get(self.op)
         if needs and needs not in self.model_fields_set:
-            raise PydanticCustomError(
+            raise Mistake(
                 "incomplete_operation", "{op} needs `{key}`", {"op": self.op, "key": needs.rstrip("_"), "at": "op"}
             )
         return self

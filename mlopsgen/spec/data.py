@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import model_validator
-from pydantic_core import PydanticCustomError
-
-from mlopsgen.spec.base import Bounds, Items, Section, field
+from mlopsgen.spec.base import Bounds, Items, Mistake, Section, field, model_validator
 from mlopsgen.spec.scalars import FieldName, Function, Path, Share, Store
 
 Role = Literal["prompt", "response", "text", "label", "messages", "group", "other"]
@@ -42,13 +39,13 @@ class Duplicates(Section):
     """How often the same record may come."""
 
     columns: Items[FieldName] = field(..., "Columns that make two records the same.", example=["prompt"], min_length=1)
-    max: Share = field(0.05, "Share of records that repeat another.", unit="share", example="5%")
+    max: Share = field("5%", "Share of records that repeat another.", unit="share", example="5%")
 
 
 class Split(Section):
     """Splitting comes first; whatever is fitted to data is fitted on the training part only."""
 
-    validation: Share = field(0.1, "Part held out for validation.", unit="share", example="10%")
+    validation: Share = field("10%", "Part held out for validation.", unit="share", example="10%")
     seed: int = field(42, "Seed of the split.", example=42, ge=0, le=2**32 - 1)
     group_by: FieldName | None = field(
         None, "Records that share this column's value stay on one side.", example="customer"
@@ -57,7 +54,7 @@ class Split(Section):
     @model_validator(mode="after")
     def _leaves_both_parts(self) -> Split:
         if not 0 < self.validation < 1:
-            raise PydanticCustomError(
+            raise Mistake(
                 "range", "a split of {found} leaves one part empty", {"found": format(self.validation, "g")}
             )
         return self
@@ -69,14 +66,12 @@ class Drift(Section):
     reference: Path = field(
         "champion", "`champion`: the data that the serving champion was trained on; or a path.", example="champion"
     )
-    features: dict[FieldName, Items[Feature]] = field(
-        None,
+    features: dict[FieldName, Items[Feature]] = field({},
         "Features compared, per column.",
         example={"prompt": ["length", "words"]},
-        factory=dict,
         derived="the columns: length and words of texts, category, value",
     )
-    alpha: Share = field(0.01, "False alarms over all features together (Holm).", unit="share", example="1%")
+    alpha: Share = field("1%", "False alarms over all features together (Holm).", unit="share", example="1%")
     min_effect: float = field(
         0.05,
         "Kolmogorov-Smirnov or Jensen-Shannon distance below which a shift is no drift, however many rows prove it.",
@@ -94,8 +89,7 @@ class Data(Section):
     raw: Path = field(..., "File or folder of raw records; what `dvc add` tracks.", example="data/raw")
     collect: Function | None = field(
         None,
-        "Function that fetches the raw records, `module:function` in a file beside mlops.yaml. "
-        "Called with the path of `raw`.",
+        "Function that yields the raw records as mappings, `module:function` of a file beside mlops.yaml.",
         example="collect:docstrings",
     )
     remote: Store = field(
@@ -105,15 +99,13 @@ class Data(Section):
     rows: Bounds[int] | None = field(
         None, "Number of raw records.", unit="rows", example={"min": 1000, "max": 1000000}
     )
-    columns: dict[FieldName, Column] = field(
-        None,
+    columns: dict[FieldName, Column] = field({},
         "Columns of a record.",
         example={"prompt": {"type": "text"}},
-        factory=dict,
         derived="model.task: prompt and response, text, or text and label",
     )
     duplicates: Duplicates | None = field(
         None, "Limit on repeated records; not checked when absent.", example={"columns": ["prompt"], "max": "5%"}
     )
-    split: Split = field(None, "Training and validation parts.", example={"validation": "10%"}, factory=Split)
-    drift: Drift = field(None, "Drift check.", example={"alpha": "1%"}, factory=Drift)
+    split: Split = field({}, "Training and validation parts.", example={"validation": "10%"})
+    drift: Drift = field({}, "Drift check.", example={"alpha": "1%"})

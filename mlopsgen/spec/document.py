@@ -29,20 +29,19 @@ class Spec(Section):
     project: ProjectInfo = field(..., "Identity.", example={"name": "docstrings"})
     data: Data = field(..., "Data.", example={"raw": "data/raw"})
     model: Model = field(..., "Model.", example={"base": "meta-llama/Llama-2-7b-hf"})
-    training: Training = field(None, "Training.", example={"epochs": 3}, factory=Training)
-    tracking: Tracking = field(None, "Tracking.", example={"mlflow": {}}, factory=Tracking)
-    evaluation: Evaluation = field(None, "Evaluation.", example={"gates": {"val_loss": {"max": 2.0}}}, factory=Evaluation)
-    registry: Registry = field(None, "Registry.", example={"keep": 3}, factory=Registry)
-    serving: Serving = field(None, "Serving.", example={"engine": "vllm"}, factory=Serving)
-    environments: dict[DnsLabel, Environment] = field(
-        None, "Environments, in the order of release.", example={"production": {"branch": "main"}}, factory=dict,
+    training: Training = field({}, "Training.", example={"epochs": 3})
+    tracking: Tracking = field({}, "Tracking.", example={"mlflow": {}})
+    evaluation: Evaluation = field({}, "Evaluation.", example={"gates": {"val_loss": {"max": 2.0}}})
+    registry: Registry = field({}, "Registry.", example={"keep": 3})
+    serving: Serving = field({}, "Serving.", example={"engine": "vllm"})
+    environments: dict[DnsLabel, Environment] = field({}, "Environments, in the order of release.", example={"production": {"branch": "main"}},
         derived="staging from branch dev, production from branch main with approval",
     )  # fmt: skip
-    rollout: Rollout = field(None, "Canary.", example={"steps": ["5%", "100%"]}, factory=Rollout)
+    rollout: Rollout = field({}, "Canary.", example={"steps": ["5%", "100%"]})
     experiment: Experiment | None = field(None, "A/B test.", example={"sticky": {"header": "x-user-id"}})
-    monitoring: Monitoring = field(None, "Monitoring.", example={"scrape_interval": "15s"}, factory=Monitoring)
-    ci: Ci = field(None, "Workflows.", example={"python": "3.11"}, factory=Ci)
-    targets: Targets = field(None, "Groups of output.", example={"grafana": False}, factory=Targets)
+    monitoring: Monitoring = field({}, "Monitoring.", example={"scrape_interval": "15s"})
+    ci: Ci = field({}, "Workflows.", example={"python": "3.11"})
+    targets: Targets = field({}, "Groups of output.", example={"grafana": False})
     templates: Path | None = field(
         None, "Folder whose files replace templates of the same name.", example="ops/templates"
     )

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import Strict
-
 from mlopsgen.spec.base import Section, field
 from mlopsgen.spec.experiment import Experiment
 from mlopsgen.spec.monitoring import Monitoring
@@ -33,12 +31,11 @@ class Environment(Section):
         None, "Kubernetes namespace.", example="ml-production", derived="<project.name>-<environment>"
     )
     url: Url | None = field(None, "Public address, for smoke tests and links.", example="https://api.acme.dev")
-    approval: Annotated[bool, Strict()] = field(
+    approval: bool = field(
         False, "A person approves each deployment, in the GitHub environment of the same name.", example=True
     )
     kubeconfig: SecretRef = field(
-        None, "Access to the cluster, for the release workflow.", example={"secret": "kube", "key": "config"},
-        factory=lambda: SecretRef(secret="kube", key="config"),
+        {"secret": "kube", "key": "config"}, "Access to the cluster, for the release workflow.", example={"secret": "kube", "key": "config"},
     )  # fmt: skip
     serving: Annotated[Parts, Overlay(Serving)] = field(None, "Changes to `serving`.", example={"replicas": 2})
     rollout: Annotated[Parts, Overlay(Rollout)] = field(None, "Changes to `rollout`.", example={"hold": "30m"})

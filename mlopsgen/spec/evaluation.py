@@ -10,7 +10,7 @@ class AgainstChampion(Section):
     """The new model against the serving one, on the same data."""
 
     metric: Key = field("val_loss", "Metric compared.", example="val_loss")
-    max_worse: Share = field(0.02, "How much worse it may be, of the champion's value.", unit="share", example="2%")
+    max_worse: Share = field("2%", "How much worse it may be, of the champion's value.", unit="share", example="2%")
 
 
 class Benchmark(Section):
@@ -49,11 +49,9 @@ class Bias(Section):
 class Evaluation(Section):
     """Tests and gates of a trained model."""
 
-    gates: dict[Key, Bounds[Limit]] = field(
-        None,
+    gates: dict[Key, Bounds[Limit]] = field({},
         "Limits on metrics of the evaluation; a model outside of them is not registered.",
         example={"val_loss": {"max": 2.0}},
-        factory=dict,
     )
     against_champion: AgainstChampion | None = field(
         None, "Comparison with the champion; skipped while there is none.", example={"metric": "val_loss", "max_worse": "2%"}

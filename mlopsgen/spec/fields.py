@@ -7,9 +7,8 @@ import typing
 from typing import Any, NamedTuple
 
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
-from mlopsgen.spec.base import Section
+from mlopsgen.spec.base import Section, key
 from mlopsgen.spec.document import Spec
 from mlopsgen.spec.environments import Overlay
 
@@ -31,7 +30,7 @@ def find(path: tuple[str | int, ...]) -> Place | None:
     for part in path:
         section = as_section(here)
         if section is not None:
-            field = next((f for n, f in section.model_fields.items() if (f.alias or n) == part), None)
+            field = next((f for n, f in section.model_fields.items() if key(n) == part), None)
             if field is None:
                 return None
             here = annotation(field)
@@ -45,7 +44,7 @@ def find(path: tuple[str | int, ...]) -> Place | None:
 
 def names(section: type[Section]) -> list[str]:
     """Keys of a section as they are written, in the order of the reference."""
-    return [field.alias or name for name, field in section.model_fields.items()]
+    return [key(name) for name in section.model_fields]
 
 
 def annotation(field: FieldInfo) -> Any:
@@ -62,16 +61,37 @@ def as_section(kind: Any) -> type[Section] | None:
     return kind if isinstance(kind, type) and issubclass(kind, Section) else None
 
 
+def shape() -> dict[str, Any]:
+    """Every section by name: its keys, each with an example and what is inside.
+
+    What is inside is the name of a section, a list of one such thing for a list or mapping, or None.
+    """
+    found: dict[str, Any] = {}
+    _shape(Spec, found)
+    return found
+
+
+def _shape(section: type[Section], found: dict[str, Any]) -> str:
+    name = section.__name__
+    if name not in found:
+        found[name] = {}
+        for field_name, field in section.model_fields.items():
+            example = field.examples[0] if field.examples else None
+            found[name][key(field_name)] = (example, _inner(annotation(field), found))
+    return name
+
+
+def _inner(kind: Any, found: dict[str, Any]) -> Any:
+    below = as_section(kind)
+    if below is not None:
+        return _shape(below, found)
+    element = inside(kind)
+    return [_inner(element, found)] if element is not None else None
+
+
 def is_required(field: FieldInfo) -> bool:
     """Whether the field must be given."""
     return field.is_required()
-
-
-def default(field: FieldInfo) -> Any:
-    """The default as plain data; None for derived ones and for sections made of defaults."""
-    if field.default_factory is not None or field.default is PydanticUndefined:
-        return None
-    return list(field.default) if isinstance(field.default, tuple) else field.default
 
 
 def bare(kind: Any) -> Any:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic_core import ValidationError
 
 from mlopsgen.diagnostics import Diagnostic, diagnose
-from mlopsgen.spec import fields
+from mlopsgen.spec import language
 from mlopsgen.spec.tree import Node, dotted
 
 CODE_OF = {
@@ -116,8 +116,8 @@ def _bounds(kind: str, context: dict[str, Any]) -> str:
 
 
 def _unknown_key(path: tuple[Any, ...], tree: Node) -> Diagnostic:
-    place = fields.find(path[:-1])
-    known = fields.names(place.section) if place and place.section else []
+    place = language.find(path[:-1])
+    known = (place.names if place else None) or []
     key = str(path[-1])
     hint = closest(key, known)
     where = f"`{dotted(path[:-1])}`" if path[:-1] else "the document"
@@ -128,8 +128,8 @@ def _unknown_key(path: tuple[Any, ...], tree: Node) -> Diagnostic:
 
 
 def _missing(path: tuple[Any, ...], tree: Node, node: Node) -> Diagnostic:
-    place = fields.find(path)
-    example = place.field.examples[0] if place and place.field and place.field.examples else None
+    place = language.find(path)
+    example = place.example if place else None
     span = tree.key_span(path[:-1]) if len(path) > 1 else node.span._replace(end_line=1, end_column=2)
     where = f"`{dotted(path[:-1])}`" if path[:-1] else "the document"
     help = f"add `{path[-1]}: {shown(example).strip(chr(34))}`" if isinstance(example, str | int | float) else f"add `{path[-1]}`"

@@ -15,7 +15,8 @@ from mlopsgen.spec.tree import Node, placed
 MAX_DEPTH = 64
 MAX_NODES = 50_000
 
-_LOADER: Any = getattr(yaml, "CParser", None)
+_LOADER: Any = getattr(getattr(yaml, "cyaml", None), "CParser", None)
+"""The parser of libyaml; None where PyYAML was built without it."""
 
 _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
@@ -34,6 +35,8 @@ def parse(text: str, name: str) -> Node:
     Raises:
         Failed: syntax, duplicate keys, tags, bombs, more than one document, no mapping at the top.
     """
+    if not text.endswith("\n"):
+        text += "\n"  # libyaml puts the end of an unfinished line on the next one
     builder = _Builder(name, text)
     try:
         root = builder.build(_events(text))
@@ -41,6 +44,9 @@ def parse(text: str, name: str) -> Node:
         raise Failed([*builder.found, _syntax(error, name, text)]) from None
     except yaml.YAMLError as error:
         raise Failed([diagnose("E010", _sentence(str(error)), span=at(name, 1, 1))]) from None
+    except (ValueError, OverflowError):
+        # The parser in Python takes the number of an escape as it comes.
+        raise Failed([*builder.found, diagnose("E010", "an escape names no character", span=at(name, 1, 1))]) from None
     if builder.found:
         raise Failed(builder.found)
     if root is None or not isinstance(root.value, dict):
@@ -161,7 +167,7 @@ class _Builder:
 
     def _key(self, mapping: Node, node: Node, event: Any) -> tuple[str, Span]:
         span = self._span(event)
-        if node.value == "<<" and getattr(event, "style", None) is None:
+        if node.value == "<<" and not getattr(event, "style", None):
             help = "merge keys are gone from YAML 1.2: write the values out, or use an overlay under `environments`"
             self.found.append(diagnose("E008", "`<<` does not merge", span=span, help=help))
         if not isinstance(node.value, str):

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import model_validator
-from pydantic_core import PydanticCustomError
-
-from mlopsgen.spec.base import Items, Section, field
+from mlopsgen.spec.base import Items, Mistake, Section, field, model_validator
 from mlopsgen.spec.scalars import HubId, Modules, RegistryName, Revision, Share, Step
 
 Task = Literal["instruction-tuning", "causal-lm", "text-classification"]
@@ -30,7 +27,7 @@ class Architecture(Section):
     @model_validator(mode="after")
     def _heads_divide(self) -> Architecture:
         if self.hidden_size % self.heads:
-            raise PydanticCustomError(
+            raise Mistake(
                 "range",
                 "hidden_size {size} is not a multiple of heads {heads}",
                 {"size": self.hidden_size, "heads": self.heads, "at": "heads"},
@@ -44,9 +41,9 @@ class Adapter(Section):
     type: Literal["lora"] = field("lora", "Kind of adapter.", example="lora")
     r: int = field(16, "Rank.", example=16, ge=1, le=4096)
     alpha: int = field(32, "Scale; the update is multiplied by alpha / r.", example=32, ge=1, le=65536)
-    dropout: Share = field(0.05, "Dropout on the adapter's input.", unit="share", example="5%")
+    dropout: Share = field("5%", "Dropout on the adapter's input.", unit="share", example="5%")
     targets: Modules = field(
-        ("all-linear",), "Modules that get an adapter.", example="all-linear"
+        "all-linear", "Modules that get an adapter.", example="all-linear"
     )
 
 
@@ -86,9 +83,9 @@ class Model(Section):
     @model_validator(mode="after")
     def _one_source(self) -> Model:
         if self.base is None and self.architecture is None:
-            raise PydanticCustomError("no_model", "neither `base` nor `architecture` is given")
+            raise Mistake("no_model", "neither `base` nor `architecture` is given")
         if self.base is not None and self.architecture is not None:
-            raise PydanticCustomError(
+            raise Mistake(
                 "two_models", "both `base` and `architecture` are given", {"at": "architecture", "and": "base"}
             )
         return self

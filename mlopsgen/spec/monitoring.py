@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import model_validator
-from pydantic_core import PydanticCustomError
-
-from mlopsgen.spec.base import Items, Section, field
+from mlopsgen.spec.base import Items, Mistake, Section, field, model_validator
 from mlopsgen.spec.scalars import AlertName, Duration, Email, HostPort, Path, Share, Text
 from mlopsgen.spec.serving import SecretRef
 
@@ -19,24 +16,23 @@ Dashboard = Literal["service", "quality", "gpu", "rollout", "training", "cost"]
 class LatencyObjective(Section):
     """A latency objective."""
 
-    quantile: Share = field(0.95, "Share of requests that must be faster.", unit="share", example="95%")
-    max: Duration = field(2.0, "Their latency.", unit="duration", example="2s")
+    quantile: Share = field("95%", "Share of requests that must be faster.", unit="share", example="95%")
+    max: Duration = field("2s", "Their latency.", unit="duration", example="2s")
 
 
 class Slo(Section):
     """Service level objectives, alerted on by burn rate."""
 
-    availability: Share = field(0.995, "Share of requests answered.", unit="share", example="99.5%")
-    latency: LatencyObjective = field(
-        None, "Latency objective.", example={"quantile": "95%", "max": "2s"}, factory=LatencyObjective
+    availability: Share = field("99.5%", "Share of requests answered.", unit="share", example="99.5%")
+    latency: LatencyObjective = field({}, "Latency objective.", example={"quantile": "95%", "max": "2s"}
     )
-    window: Duration = field(30 * 86400.0, "Time over which the budget counts.", unit="duration", example="30d")
+    window: Duration = field("30d", "Time over which the budget counts.", unit="duration", example="30d")
 
 
 class Alert(Section):
     """What every alert has."""
 
-    for_: Duration = field(300.0, "How long the condition holds before it fires.", unit="duration", example="5m", alias="for")
+    for_: Duration = field("5m", "How long the condition holds before it fires.", unit="duration", example="5m")
     severity: Severity = field("warning", "Severity.", example="warning")
     retrain: bool = field(False, "Firing starts a retrain.", example=True)
 
@@ -69,7 +65,7 @@ class TrafficDrop(Alert):
     """Fires when traffic falls against itself some time before."""
 
     max: Share = field(..., "Largest healthy fall.", unit="share", example="50%")
-    compared_to: Duration = field(1800.0, "How long before.", unit="duration", example="30m")
+    compared_to: Duration = field("30m", "How long before.", unit="duration", example="30m")
 
 
 class CustomAlert(Alert):
@@ -80,35 +76,28 @@ class CustomAlert(Alert):
     summary: Text = field(..., "One line for whoever is called.", example="Half of the answers exceed 400 tokens")
 
 
-def _alert(kind: type[Alert], text: str, **values: object) -> Alert:
-    return kind.model_validate(values | {"for": text})
-
-
 class Alerts(Section):
     """Alerts by name; `null` switches one off."""
 
     latency_p95: DurationAbove | None = field(
-        None, "95th percentile of latency.", example={"max": "2s", "for": "5m"},
-        factory=lambda: _alert(DurationAbove, "5m", max="2s"),
+        {"max": "2s"}, "95th percentile of latency.", example={"max": "2s", "for": "5m"}
     )  # fmt: skip
     error_rate: ShareAbove | None = field(
-        None, "Share of failed requests.", example={"max": "5%", "for": "5m", "severity": "critical"},
-        factory=lambda: _alert(ShareAbove, "5m", max="5%", severity="critical"),
+        {"max": "5%", "severity": "critical"}, "Share of failed requests.", example={"max": "5%", "for": "5m"}
     )  # fmt: skip
     gpu_memory: ShareAbove | None = field(
-        None, "GPU memory in use.", example={"max": "90%", "for": "2m"},
-        factory=lambda: _alert(ShareAbove, "2m", max="90%"),
+        {"max": "90%", "for": "2m"}, "GPU memory in use.", example={"max": "90%", "for": "2m"}
     )  # fmt: skip
     traffic_drop: TrafficDrop | None = field(
-        None, "Fall of the request rate.", example={"max": "50%", "compared_to": "30m", "for": "10m"},
-        factory=lambda: _alert(TrafficDrop, "10m", max="50%"),
+        {"max": "50%", "for": "10m"}, "Fall of the request rate.",
+        example={"max": "50%", "compared_to": "30m", "for": "10m"},
     )  # fmt: skip
     accuracy: ShareBelow | None = field(
         None, "Accuracy on the quality dataset.", example={"min": "85%", "for": "15m", "severity": "critical"}
     )
     drift: NumberAbove | None = field(
-        None, "Drift score of recent requests.", example={"max": 0.2, "for": "1h", "retrain": True},
-        factory=lambda: _alert(NumberAbove, "1h", max=0.2),
+        {"max": 0.2, "for": "1h"}, "Drift score of recent requests.",
+        example={"max": 0.2, "for": "1h", "retrain": True},
     )  # fmt: skip
     custom: Items[CustomAlert] = field(
         (), "Alerts of one's own.", example=[{"name": "LongAnswers", "expr": "model_queue_depth > 50", "summary": "Queue"}]
@@ -118,7 +107,7 @@ class Alerts(Section):
 class Quality(Section):
     """The quality exporter."""
 
-    every: Duration = field(3600.0, "Time between two cycles.", unit="duration", example="1h")
+    every: Duration = field("1h", "Time between two cycles.", unit="duration", example="1h")
     dataset: Path = field(
         "data/processed/validation.jsonl", "Held-out records.", example="data/processed/validation.jsonl"
     )
@@ -137,7 +126,7 @@ class EmailReceiver(Section):
 
     to: Items[Email] = field(..., "Recipients.", example=["ml-oncall@acme.dev"], min_length=1)
     smarthost: HostPort = field(..., "SMTP server.", example="smtp.acme.dev:587")
-    from_: Email = field(..., "Sender.", example="alerts@acme.dev", alias="from")
+    from_: Email = field(..., "Sender.", example="alerts@acme.dev")
     auth: SecretRef | None = field(None, "Password; the user is the sender.", example={"secret": "smtp", "key": "password"})
 
 
@@ -158,8 +147,7 @@ class Notify(Section):
     pagerduty: PagerDuty | None = field(
         None, "PagerDuty.", example={"routing_key": {"secret": "pagerduty", "key": "routing"}}
     )
-    routes: dict[Severity, Items[Receiver]] = field(
-        None, "Receivers per severity.", example={"critical": ["pagerduty", "slack"]}, factory=dict,
+    routes: dict[Severity, Items[Receiver]] = field({}, "Receivers per severity.", example={"critical": ["pagerduty", "slack"]},
         derived="every receiver for every severity",
     )  # fmt: skip
 
@@ -168,7 +156,7 @@ class Notify(Section):
         for severity, receivers in self.routes.items():
             for index, receiver in enumerate(receivers):
                 if getattr(self, receiver) is None:
-                    raise PydanticCustomError(
+                    raise Mistake(
                         "no_receiver",
                         "the route for {severity} goes to {receiver}, which is not set up",
                         {"severity": severity, "receiver": receiver, "at": f"routes.{severity}.{index}"},
@@ -179,11 +167,11 @@ class Notify(Section):
 class Monitoring(Section):
     """What is watched."""
 
-    scrape_interval: Duration = field(15.0, "Time between two scrapes.", unit="duration", example="15s")
+    scrape_interval: Duration = field("15s", "Time between two scrapes.", unit="duration", example="15s")
     slo: Slo | None = field(None, "Objectives.", example={"availability": "99.5%"})
-    alerts: Alerts = field(None, "Alerts.", example={"error_rate": {"max": "5%"}}, factory=Alerts)
-    quality: Quality = field(None, "Quality exporter.", example={"every": "1h"}, factory=Quality)
-    notify: Notify = field(None, "Receivers.", example={"slack": {"channel": "#ml"}}, factory=Notify)
+    alerts: Alerts = field({}, "Alerts.", example={"error_rate": {"max": "5%"}})
+    quality: Quality = field({}, "Quality exporter.", example={"every": "1h"})
+    notify: Notify = field({}, "Receivers.", example={"slack": {"channel": "#ml"}})
     operator: bool = field(False, "ServiceMonitor and PrometheusRule as well.", example=True)
     dashboards: Items[Dashboard] = field(
         ("service", "quality", "gpu", "rollout", "training", "cost"), "Dashboards.", example=["service", "quality"]

@@ -10,6 +10,9 @@ from mlopsgen.diagnostics import Failed, Span, diagnose
 
 MAX_BYTES = 1024 * 1024
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+"""What YAML does not allow in a file, and the line ends of YAML 1.1 that are none in YAML 1.2."""
+
 
 def read(path: str) -> str:
     """Text of a spec file.
@@ -54,10 +57,10 @@ def decode(data: bytes, name: str) -> str:
         span = at(name, before.count(b"\n") + 1, column)
         message = f"byte 0x{data[error.start]:02x} is not UTF-8"
         raise Failed([diagnose("E004", message, span=span, help="save the file as UTF-8")]) from None
-    control = re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]", text)
+    control = _CONTROL.search(text)
     if control:
-        message = f"the file holds a control character (0x{ord(control[0]):02x})"
-        help = "this looks like a binary file; name a text file"
+        message = f"the file holds a control character (U+{ord(control[0]):04X})"
+        help = "delete it, or write it as an escape in double quotes; if the file is binary, name another one"
         raise Failed([diagnose("E004", message, span=_offset(name, text, control.start()), help=help)])
     if "\r" in text:
         help = "convert to LF, and keep it so with `mlops.yaml text eol=lf` in .gitattributes"

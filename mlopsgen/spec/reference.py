@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from pydantic.fields import FieldInfo
 
-from mlopsgen.spec import fields, written
-from mlopsgen.spec.base import Section
+from mlopsgen.spec import fields
+from mlopsgen.spec.base import Section, key
 from mlopsgen.spec.document import Spec
 from mlopsgen.spec.schema import schema
 from mlopsgen.spec.tree import Path, dotted
@@ -40,7 +40,7 @@ class Entry(NamedTuple):
 def entries(section: type[Section] = Spec, path: Path = ()) -> Iterator[Entry]:
     """Every field of the language, sections before what is in them; overlays refer to their sections."""
     for name, field in section.model_fields.items():
-        here = (*path, field.alias or name)
+        here = (*path, key(name))
         yield entry(here, field)
         if any(type(extra).__name__ == "Overlay" for extra in field.metadata):
             continue
@@ -69,15 +69,9 @@ def _default(field: FieldInfo, extra: dict[str, Any]) -> str:
         return "required"
     if "x-derived" in extra:
         return f"from {extra['x-derived']}"
-    value = fields.default(field)
-    if value is None:
-        value = field.default_factory() if field.default_factory is not None else None  # type: ignore[call-arg]
-    if value is None:
+    if field.default is None:
         return "absent"
-    if isinstance(value, Section):
-        given = {k: v for k, v in written.section(value).items() if k in {f.rstrip("_") for f in value.model_fields_set}}
-        return flow(given) if given else "defaults of its fields"
-    return flow(written.value(tuple(value) if isinstance(value, list) else value, field))
+    return flow(field.default) if field.default != {} else "defaults of its fields"
 
 
 def flow(value: Any) -> str:

@@ -40,7 +40,7 @@ class RolloutAgainstChampion(Section):
 
     error_rate: Ratio | None = field(None, "Share of failed requests.", example={"max_ratio": 2})
     latency_p95: Ratio | None = field(None, "95th percentile of latency.", example={"max_ratio": 1.2})
-    alpha: Share = field(0.01, "Chance to roll back an equal canary, over the whole rollout.", unit="share", example="1%")
+    alpha: Share = field("1%", "Chance to roll back an equal canary, over the whole rollout.", unit="share", example="1%")
 
 
 class Rollout(Section):
@@ -50,11 +50,11 @@ class Rollout(Section):
         "gateway-api", "What splits the traffic in the cluster.", example="istio"
     )
     steps: Items[Share] = field(
-        (0.05, 0.1, 0.25, 0.5, 1.0), "Canary's share, step by step; rises and ends at 100%.", unit="share",
+        ("5%", "10%", "25%", "50%", "100%"), "Canary's share, step by step; rises and ends at 100%.", unit="share",
         example=["5%", "25%", "100%"], min_length=1, max_length=50,
     )  # fmt: skip
-    hold: Duration = field(600.0, "Time at each step, at least.", unit="duration", example="10m")
-    check_every: Duration = field(60.0, "Time between two looks.", unit="duration", example="1m")
+    hold: Duration = field("10m", "Time at each step, at least.", unit="duration", example="10m")
+    check_every: Duration = field("1m", "Time between two looks.", unit="duration", example="1m")
     min_requests: int = field(
         200, "A step with fewer canary requests is held: neither passed nor failed.", unit="requests", example=200,
         ge=1, le=10**9,
@@ -64,10 +64,9 @@ class Rollout(Section):
         unit="requests per second", example=10, gt=0, le=1e9,
     )  # fmt: skip
     gates: RolloutGates = field(
-        None,
+        {"error_rate": {"max": "5%"}, "latency_p95": {"max": "2s"}},
         "Hard limits.",
         example={"error_rate": {"max": "5%"}},
-        factory=lambda: RolloutGates.model_validate({"error_rate": {"max": 0.05}, "latency_p95": {"max": "2s"}}),
     )
     against_champion: RolloutAgainstChampion | None = field(
         None, "Test against the champion.", example={"error_rate": {"max_ratio": 2}}
@@ -79,4 +78,4 @@ class Rollout(Section):
         None, "Keeps a user on one version, and once on the canary there while it grows.",
         example={"header": "x-user-id"},
     )  # fmt: skip
-    deadline: Duration = field(21600.0, "Held longer than this in all: roll back.", unit="duration", example="6h")
+    deadline: Duration = field("6h", "Held longer than this in all: roll back.", unit="duration", example="6h")

@@ -1,6 +1,6 @@
 """Scalar types of the language: units are part of values, names follow the systems that will read them.
 
-Each type is an annotated Python scalar. A value that does not parse raises `PydanticCustomError` whose type is
+Each type is an annotated Python scalar. A value that does not parse raises `Mistake` whose type is
 a key of `mlopsgen.spec.findings.CODE_OF`, which gives the diagnostic code.
 """
 
@@ -9,9 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from annotated_types import MinLen
-from pydantic import AfterValidator, BeforeValidator, PlainValidator, Strict, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from mlopsgen.spec.base import AfterValidator, BeforeValidator, Mistake, PlainValidator, Strict, WithJsonSchema
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _DURATION = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d|w))+$"
@@ -22,12 +20,12 @@ _CPU = r"^([0-9]+(\.[0-9]+)?|[0-9]+m)$"
 
 def _duration(value: Any) -> float:
     if not isinstance(value, str) or not re.fullmatch(_DURATION, value):
-        raise PydanticCustomError(
+        raise Mistake(
             "duration", "{found} is not a duration", {"found": _shown(value), "hint": _duration_hint(value)}
         )
     seconds = sum(float(n) * SECONDS[unit] for n, unit in re.findall(r"([0-9.]+)(ms|[smhdw])", value))
     if not 0 < seconds <= 10 * 366 * 86400:
-        raise PydanticCustomError("range", "{found} is not between 1ms and ten years", {"found": value})
+        raise Mistake("range", "{found} is not between 1ms and ten years", {"found": value})
     return round(seconds, 3)
 
 
@@ -43,12 +41,12 @@ def _share(value: Any) -> float:
     elif isinstance(value, int | float) and not isinstance(value, bool):
         number = float(value)
     else:
-        raise PydanticCustomError(
+        raise Mistake(
             "share", "{found} is not a share", {"found": _shown(value), "hint": "write `5%` or `0.05`"}
         )
     if not 0 <= number <= 1:
         hint = f"did you mean `{value}%`?" if not isinstance(value, str) and 1 < number <= 100 else "write `5%` or `0.05`"
-        raise PydanticCustomError("share", "{found} is more than the whole", {"found": _shown(value), "hint": hint})
+        raise Mistake("share", "{found} is more than the whole", {"found": _shown(value), "hint": hint})
     return number
 
 
@@ -57,7 +55,7 @@ def _limit(value: Any) -> float:
         return round(float(value[:-1]) / 100, 9)
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e300:
         return float(value)
-    raise PydanticCustomError(
+    raise Mistake(
         "share", "{found} is not a limit", {"found": _shown(value), "hint": "write a number or a share: `2.0`, `85%`"}
     )
 
@@ -67,7 +65,7 @@ def _targets(value: Any) -> Any:
         return (value,)
     if isinstance(value, list) and value and all(isinstance(v, str) and re.fullmatch(r"[A-Za-z0-9_.]+", v) for v in value):
         return tuple(value)
-    raise PydanticCustomError(
+    raise Mistake(
         "literal_error",
         "{found} does not name modules",
         {"found": _shown(value), "hint": "write `all-linear`, `attention` or a list of module names", "expected": ""},
@@ -75,6 +73,8 @@ def _targets(value: Any) -> Any:
 
 
 def _labels(value: Any) -> Any:
+    if value == []:
+        raise Mistake("range", "no label is given", {"hint": "name at least one, such as `ubuntu-latest`"})
     return [value] if isinstance(value, str) else value
 
 
@@ -83,7 +83,7 @@ def _cpu(value: Any) -> str:
         return format(value, "g")
     if isinstance(value, str) and re.fullmatch(_CPU, value):
         return value
-    raise PydanticCustomError(
+    raise Mistake(
         "quantity",
         "{found} is not a number of CPUs",
         {"found": _shown(value), "hint": "write cores (`4`, `0.5`) or thousandths of a core (`500m`)"},
@@ -95,23 +95,36 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _pattern(kind: str, what: str, pattern: str, hint: str, limit: int = 253) -> Any:
-    """A string that must match `pattern` and be at most `limit` characters long."""
-    compiled = re.compile(pattern)
+class Pattern:
+    """A check of text by its form and length; compiled rules refer to it by its place in `PATTERNS`."""
 
-    def check(value: str) -> str:
-        if len(value) > limit:
-            raise PydanticCustomError(
-                kind,
-                "{found} is {length} characters long, " + what + " may have {limit}",
-                {"found": _shown(value), "length": len(value), "limit": limit, "hint": "choose a shorter one"},
-            )
-        if not compiled.fullmatch(value):
-            raise PydanticCustomError(kind, "{found} is not " + what, {"found": _shown(value), "hint": hint})
+    __slots__ = ("hint", "kind", "limit", "pattern", "what")
+
+    def __init__(self, kind: str, what: str, pattern: str, hint: str, limit: int) -> None:
+        self.kind = kind
+        self.what = what
+        self.pattern = pattern
+        self.hint = hint
+        self.limit = limit
+        PATTERNS.append(self)
+
+    def __call__(self, value: str) -> str:
+        context: dict[str, Any] = {"found": _shown(value), "hint": self.hint}
+        if len(value) > self.limit:
+            context |= {"length": len(value), "limit": self.limit}
+            raise Mistake(self.kind, "{found} is {length} characters long, " + self.what + " may have {limit}", context)
+        if not re.fullmatch(self.pattern, value):
+            raise Mistake(self.kind, "{found} is not " + self.what, context)
         return value
 
+
+PATTERNS: list[Pattern] = []
+
+
+def _pattern(kind: str, what: str, pattern: str, hint: str, limit: int = 253) -> Any:
+    """A string that must match `pattern` and be at most `limit` characters long."""
     schema = {"type": "string", "pattern": f"^(?:{pattern})$", "maxLength": limit}
-    return Annotated[str, AfterValidator(check), WithJsonSchema(schema)]
+    return Annotated[str, AfterValidator(Pattern(kind, what, pattern, hint, limit)), WithJsonSchema(schema)]
 
 
 def _relative(value: str) -> str:
@@ -126,7 +139,7 @@ def _relative(value: str) -> str:
     elif not value or "" in parts or "." in parts or any(ord(c) < 32 for c in value) or value != value.strip():
         reason = "is not a plain path"
     if reason:
-        raise PydanticCustomError(
+        raise Mistake(
             "path",
             "path {found} {reason}",
             {"found": _shown(value), "reason": reason, "hint": "give a path below the folder of mlops.yaml, with `/`"},
@@ -139,7 +152,7 @@ def _cron(value: str) -> str:
     fields = value.split()
     good = len(fields) == 5 and all(_cron_field(f, lo, hi) for f, (lo, hi) in zip(fields, limits, strict=True))
     if not good:
-        raise PydanticCustomError(
+        raise Mistake(
             "cron",
             "{found} is not a cron line",
             {
@@ -309,13 +322,13 @@ Path = Annotated[str, AfterValidator(_relative), WithJsonSchema({"type": "string
 Cron = Annotated[str, AfterValidator(_cron), WithJsonSchema({"type": "string"})]
 """A POSIX cron line in UTC."""
 
+Pointer = _pattern("path", "a JSON pointer", r"(/([^/~]|~[01])*)*", "write `/key/0/key`; `~1` stands for `/`, `~0` for `~`", 2000)
 PythonVersion = _pattern("name", "a Python version", r"3\.(?:1[0-9])", 'write it as text: `"3.11"`', 10)
 Runner = _pattern("name", "a runner label", r"[A-Za-z0-9][A-Za-z0-9._-]*", "a label of a GitHub runner", 100)
 Runners = Annotated[
     tuple[Runner, ...],
     Strict(False),
     BeforeValidator(_labels),
-    MinLen(1),
     WithJsonSchema(
         {
             "anyOf": [

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import model_validator
-from pydantic_core import PydanticCustomError
-
-from mlopsgen.spec.base import Section, field
+from mlopsgen.spec.base import Mistake, Section, field, model_validator
 from mlopsgen.spec.scalars import Cpu, Duration, Header, Image, Key, Memory, Path, SecretKey, SecretName
 
 
@@ -43,7 +40,7 @@ class Replicas(Section):
     @model_validator(mode="after")
     def _rises(self) -> Replicas:
         if self.max is not None and self.max < self.min:
-            raise PydanticCustomError(
+            raise Mistake(
                 "crossed_bounds", "min {low} is above max {high}", {"low": self.min, "high": self.max, "at": "max"}
             )
         return self
@@ -53,7 +50,7 @@ class RateLimit(Section):
     """Requests one caller may send."""
 
     requests: int = field(..., "Requests per window.", example=60, ge=1, le=10**9)
-    per: Duration = field(60.0, "Window.", unit="duration", example="1m")
+    per: Duration = field("1m", "Window.", unit="duration", example="1m")
     by: Header | None = field(
         None, "Header that tells callers apart.", example="x-user-id", derived="the client's address"
     )
@@ -91,12 +88,12 @@ class Serving(Section):
     port: int = field(8000, "Port of the app.", example=8000, ge=1024, le=65535)
     max_input_tokens: int = field(1024, "Longer prompts are refused.", unit="tokens", example=2000, ge=1, le=10**7)
     max_output_tokens: int = field(256, "Most tokens of an answer.", unit="tokens", example=500, ge=1, le=10**7)
-    timeout: Duration = field(30.0, "Deadline of a request.", unit="duration", example="30s")
+    timeout: Duration = field("30s", "Deadline of a request.", unit="duration", example="30s")
     queue: int = field(64, "Waiting requests beyond which the server answers 429.", unit="requests", example=64, ge=1, le=10**6)
     auth: SecretRef | None = field(None, "Bearer token.", example={"secret": "serving-token", "key": "token"})
     rate_limit: RateLimit | None = field(None, "Limit per caller.", example={"requests": 60, "per": "1m"})
-    resources: ServingResources = field(None, "Machine.", example={"gpu": 1, "cpu": 4}, factory=ServingResources)
-    replicas: Replicas = field(None, "Number of servers.", example={"min": 2, "max": 10}, factory=Replicas)
+    resources: ServingResources = field({}, "Machine.", example={"gpu": 1, "cpu": 4})
+    replicas: Replicas = field({}, "Number of servers.", example={"min": 2, "max": 10})
     cost: Cost | None = field(None, "Prices.", example={"gpu_hour": 2.5, "currency": "USD"})
     requirements: Path | None = field(
         None,

@@ -27,7 +27,7 @@ class Wandb(Section):
 class Tracking(Section):
     """Experiment tracking."""
 
-    mlflow: Mlflow = field(None, "MLflow.", example={"uri": "https://mlflow.acme.dev"}, factory=Mlflow)
+    mlflow: Mlflow = field({}, "MLflow.", example={"uri": "https://mlflow.acme.dev"})
     wandb: Wandb | None = field(
         None, "Weights & Biases; off when absent.", example={"entity": "acme", "project": "llama2-finetuning"}
     )

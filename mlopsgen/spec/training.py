@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import model_validator
-from pydantic_core import PydanticCustomError
-
-from mlopsgen.spec.base import Items, Section, field
+from mlopsgen.spec.base import Items, Mistake, Section, field, model_validator
 from mlopsgen.spec.scalars import Cpu, Key, LabelValue, Memory, Path, Store
 
 
@@ -55,16 +52,16 @@ class Distribution(Section):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Distribution:
-        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        given = [name for name in ("uniform", "log_uniform", "int_uniform", "choice") if getattr(self, name) is not None]
         if len(given) != 1:
-            raise PydanticCustomError(
+            raise Mistake(
                 "distribution", "{count} distributions are given, one is needed", {"count": len(given) or "no"}
             )
         ends = getattr(self, given[0])
         if given[0] != "choice" and not ends[0] < ends[1]:
-            raise PydanticCustomError("range", "{name} does not rise", {"name": given[0], "at": given[0]})
+            raise Mistake("range", "{name} does not rise", {"name": given[0], "at": given[0]})
         if given[0] == "log_uniform" and ends[0] <= 0:
-            raise PydanticCustomError("range", "log_uniform needs positive numbers", {"at": given[0]})
+            raise Mistake("range", "log_uniform needs positive numbers", {"at": given[0]})
         return self
 
 
@@ -72,7 +69,7 @@ class Search(Section):
     """Hyperparameter search."""
 
     method: Literal["bayes", "random", "grid"] = field("bayes", "How trials are chosen.", example="bayes")
-    metric: Metric = field(None, "What is optimised.", example={"name": "val_loss", "goal": "minimize"}, factory=Metric)
+    metric: Metric = field({}, "What is optimised.", example={"name": "val_loss", "goal": "minimize"})
     trials: int = field(20, "Number of trials.", example=20, ge=1, le=10000)
     parameters: dict[str, Distribution] = field(
         ...,
@@ -103,9 +100,8 @@ class Training(Section):
         False, "Several records share a sequence, with attention that keeps them apart.", example=True
     )
     seed: int = field(42, "Seed of weights, order and dropout.", example=42, ge=0, le=2**32 - 1)
-    checkpoint: Checkpoint = field(None, "Saved states.", example={"every": 500, "keep": 3}, factory=Checkpoint)
-    resources: TrainingResources = field(
-        None, "Machines.", example={"gpu": 1, "memory": "64Gi"}, factory=TrainingResources
+    checkpoint: Checkpoint = field({}, "Saved states.", example={"every": 500, "keep": 3})
+    resources: TrainingResources = field({}, "Machines.", example={"gpu": 1, "memory": "64Gi"}
     )
     engine: Literal["job", "jobset", "trainjob"] = field(
         "job",

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from mlopsgen.spec.base import Section
+from mlopsgen.spec.base import Section, key
 from mlopsgen.spec.scalars import SECONDS, Duration, Share
 from mlopsgen.spec.traced import origins, traced
 
@@ -18,7 +18,7 @@ _SHARE = typing.get_args(Share)[1]
 def section(part: Section) -> dict[str, Any]:
     """A section as mappings, lists and scalars, with units; scalars keep their origin."""
     fields = type(part).model_fields
-    return {(fields[name].alias or name): value(item, fields[name]) for name, item in part.__dict__.items()}
+    return {key(name): value(item, fields[name]) for name, item in part.__dict__.items()}
 
 
 def value(given: Any, field: Any) -> Any:

@@ -19,7 +19,7 @@ def check(view: View) -> Iterator[Diagnostic]:
 def _roles(view: View) -> Iterator[Diagnostic]:
     task = derive.task(view.spec)
     by_role: dict[str, list[str]] = {}
-    for name, column in derive.columns(view.spec.data.columns, task).items():
+    for name, column in derive.columns(view.spec.data.columns).items():
         by_role.setdefault(str(column.role), []).append(name)
     wanted = next((need for need in derive.NEEDED[task] if set(need) <= set(by_role)), None)
     if wanted is None:
@@ -41,7 +41,7 @@ def _roles(view: View) -> Iterator[Diagnostic]:
 
 def _named(view: View) -> Iterator[Diagnostic]:
     data = view.spec.data
-    known = list(derive.columns(data.columns, derive.task(view.spec)))
+    known = list(data.columns)
     named: list[tuple[str, tuple[str | int, ...], bool]] = []
     if data.duplicates is not None:
         named += [(c, ("data", "duplicates", "columns", i), False) for i, c in enumerate(data.duplicates.columns)]

@@ -14,7 +14,7 @@ def check(view: View) -> Iterator[Diagnostic]:
     spec = view.spec
     branches: dict[str, str] = {}
     namespaces: dict[str, str] = {}
-    for name, environment in derive.environments(spec).items():
+    for name, environment in spec.environments.items():
         at = ("environments", name)
         if environment.branch is not None:
             other = branches.setdefault(environment.branch, name)
@@ -31,7 +31,7 @@ def check(view: View) -> Iterator[Diagnostic]:
         if len(namespace) > 63:
             message = f"the namespace `{namespace}` would have {len(namespace)} characters, Kubernetes allows 63"
             yield view.finding("E218", message, *at, help="set `namespace`", on_key=True)
-        if environment.approval and spec.environments and not spec.targets.github:
+        if environment.approval and view.tree.find((*at, "approval")) and not spec.targets.github:
             help = "switch `targets.github` on, or drop `approval`"
             also = (("switched off", ("targets", "github")),)
             message = "an approval is asked for by the GitHub environment, and no workflow is generated"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ValidationError
 
 from mlopsgen.contract.evaluation import METRICS
 from mlopsgen.diagnostics import Diagnostic
 from mlopsgen.project import derive
 from mlopsgen.project.checks.view import View
-from mlopsgen.spec import fields
+from mlopsgen.spec import language
 from mlopsgen.spec.findings import closest, shown
 
 PREPROCESSING = ("strip", "nfc", "nfkc", "lower", "collapse_spaces")
@@ -48,44 +48,51 @@ def _search(view: View) -> Iterator[Diagnostic]:
         help = f"did you mean `{hint}`?" if hint else "metrics: " + ", ".join(known)
         yield view.finding("E210", f"the evaluation has no metric `{search.metric.name}`", *at, "metric", "name", help=help)
     for name, distribution in search.parameters.items():
-        place = _parameter(name)
-        if place is None:
-            message = f"`{name}` is no field of `training` or `model` that a search can set"
-            yield view.finding("E208", message, *at, "parameters", name, help=_nearby(name), on_key=True)
+        section = _section(name)
+        if section is None or (name.startswith("adapter.") and view.spec.model.adapter is None):
+            reason = "is no field of `training` or `model` that a search can set"
+            if section is not None:
+                reason = "is searched, and the model has no adapter"
+            help = _nearby(name) if section is None else "add `model.adapter`, or drop the parameter"
+            yield view.finding("E208", f"`{name}` {reason}", *at, "parameters", name, help=help, on_key=True)
             continue
-        if name.startswith("adapter.") and view.spec.model.adapter is None:
-            help = "add `model.adapter`, or drop the parameter"
-            yield view.finding("E208", f"`{name}` is searched, and the model has no adapter", *at, "parameters", name, help=help, on_key=True)
-            continue
-        adapter = TypeAdapter(place)
         for kind in ("choice", "uniform", "log_uniform", "int_uniform"):
             for index, value in enumerate(getattr(distribution, kind) or ()):
-                try:
-                    adapter.validate_python(value, strict=True)
-                except ValidationError as error:
-                    message = f"{shown(value)} is no value of `{name}`: {error.errors()[0]['msg'].lower()}"
+                reason = _refused(view, (section, *name.split(".")), value)
+                if reason:
+                    message = f"{shown(value)} is no value of `{name}`: {reason}"
                     yield view.finding("E209", message, *at, "parameters", name, kind, index)
 
 
-def _parameter(name: str) -> Any:
-    """Type of a searchable field: a scalar of `training`, or of `model` below it; None when there is none."""
-    import typing
-
+def _section(name: str) -> str | None:
+    """The section that has a searchable field: a scalar of `training`, or of `model` or below it."""
     for section in ("training", "model"):
-        place = fields.find((section, *name.split(".")))
-        if place is not None and place.field is not None and place.section is None:
-            return typing.Annotated[place.field.annotation, place.field]
+        place = language.find((section, *name.split(".")))
+        if place is not None and place.scalar:
+            return section
     return None
+
+
+def _refused(view: View, path: tuple[str, ...], value: Any) -> str:
+    """Why the document would be refused with `value` at `path`; empty when it would not."""
+    plain = derive.filled(view.tree.plain())
+    here = plain
+    for part in path[:-1]:
+        here[part] = dict(here.get(part) or {})
+        here = here[part]
+    here[path[-1]] = value
+    try:
+        language.validate(plain)
+    except ValidationError as error:
+        found = [item for item in error.errors(include_url=False) if item["loc"][: len(path)] == path]
+        return found[0]["msg"].lower() if found else ""
+    return ""
 
 
 def _nearby(name: str) -> str:
     known = []
-    for section in ("training", "model"):
-        place = fields.find((section,))
-        if place and place.section:
-            known += fields.names(place.section)
-    adapter = fields.find(("model", "adapter"))
-    if adapter and adapter.section:
-        known += [f"adapter.{field}" for field in fields.names(adapter.section)]
+    for section, prefix in ((("training",), ""), (("model",), ""), (("model", "adapter"), "adapter.")):
+        place = language.find(section)
+        known += [prefix + field for field in (place.names if place else None) or ()]
     hint = closest(name, known)
     return f"did you mean `{hint}`?" if hint else "name it as in `training`, or as `adapter.r`"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlopsgen.project.model import Project
-from mlopsgen.spec.base import Section
+from mlopsgen.spec.base import Section, key
 
 MACHINES = {"resources", "engine", "requirements", "search"}
 """Fields of `training` that say where it runs, not what comes out."""
@@ -31,12 +31,11 @@ def parameters(project: Project) -> dict[str, Any]:
 def plain(value: Any, leave: set[str] = frozenset()) -> Any:  # type: ignore[assignment]
     """A section as mappings, lists and scalars; scalars keep their origin."""
     if isinstance(value, Section):
-        fields = type(value).model_fields
-        return {(fields[k].alias or k): plain(v) for k, v in value.__dict__.items() if k not in leave}
+        return {key(name): plain(item) for name, item in value.__dict__.items() if name not in leave}
     if isinstance(value, tuple):
         return [plain(item) for item in value]
     if hasattr(value, "items"):
-        return {key: plain(item) for key, item in value.items()}
+        return {name: plain(item) for name, item in value.items()}
     return value
 
 

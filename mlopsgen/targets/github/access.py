@@ -18,8 +18,13 @@ REGISTRY_SECRETS = ("REGISTRY_USERNAME", "REGISTRY_PASSWORD")
 
 
 def secrets(project: Project) -> list[str]:
-    """Names of the GitHub secrets that pipeline jobs get as environment variables."""
-    names = list(project.ci.credentials.secrets)
+    """Names of the GitHub secrets that jobs get as environment variables to reach data and registry."""
+    return list(project.ci.credentials.secrets)
+
+
+def training(project: Project) -> list[str]:
+    """Secrets of jobs that train: those of `secrets`, and the key of a second tracking server."""
+    names = secrets(project)
     if project.tracking.wandb is not None and variables.WANDB_API_KEY not in names:
         names.append(variables.WANDB_API_KEY)
     return names
@@ -59,7 +64,7 @@ def variable(reference: SecretRef) -> str:
 
 def every(project: Project) -> list[str]:
     """Secrets of training and of the release that follows it, each once."""
-    names = [*secrets(project), *of_environments(project)]
+    names = [*training(project), *of_environments(project)]
     if registry(project) == "other":
         names += REGISTRY_SECRETS
     return list(dict.fromkeys(names))

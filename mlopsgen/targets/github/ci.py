@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlopsgen.contract.files import DATA_VALIDATION, REPORTS
+from mlopsgen.contract.files import DATA_VALIDATION
 from mlopsgen.project.model import Project
 from mlopsgen.targets.github import access, steps
-from mlopsgen.targets.github.names import CHECK, CI, RETRAIN, TRAIN, RELEASE, inside, named
+from mlopsgen.targets.github.names import CHECK, CI, RELEASE, RETRAIN, TRAIN, inside, named
 
 
 def context(project: Project) -> dict[str, Any]:
@@ -25,7 +25,6 @@ def context(project: Project) -> dict[str, Any]:
         "collects": project.data.collect is not None,
         "reachable": steps.reachable(project),
         "drift_stage": project.data.drift.reference != "champion",
-        "coverage": inside(project, f"{REPORTS}/coverage"),
         "reports": inside(project, DATA_VALIDATION.rpartition("/")[0]),
     }
 

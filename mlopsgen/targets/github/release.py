@@ -38,14 +38,12 @@ def context(project: Project) -> dict[str, Any]:
         "deployments": [join("deploy-", each.name) for each in project.environments],
         "secrets": access.values(access.secrets(project)),
         "image": _image(project),
-        "registry": access.registry(project),
         "host": access.registry_host(project),
         "build_environment": access.registry(project) != "github" or bool(access.index(project)),
         "context": project.folder or ".",
         "dockerfile": inside(project, "docker/serve.Dockerfile"),
         "kubectl": KUBECTL,
-        "ready": READY,
-        "files": [inside(project, release_file(each.name)) for each in project.environments],
+        "groups": {"image": join(project.name, "-image"), "record": join(project.name, "-record")},
     }
 
 
@@ -71,7 +69,6 @@ def _environment(project: Project, position: int) -> dict[str, Any]:
         "title": join("Deploy to ", given.name),
         "name": given.name,
         "place": {"name": given.name} | ({"url": given.url} if given.url is not None else {}),
-        "approval": given.approval,
         "needs": ["image", *(join("deploy-", each.name) for each in project.environments[:position])],
         "condition": _condition(project, position),
         "group": join(project.name, "-deploy-", given.name),
@@ -84,6 +81,9 @@ def _environment(project: Project, position: int) -> dict[str, Any]:
         "deployment": join("deployment/", project.name, "-challenger" if stepwise else "-champion"),
         "artifact": join("release-", given.name),
         "file": inside(project, release_file(given.name)),
+        "target": inside(project, release_file(given.name).rpartition("/")[0]),
+        "takes": join("Take over the release file of ", given.name),
+        "succeeded": join("needs.deploy-", given.name, ".result == 'success'"),
         "smoke": _smoke(project, given),
         "commands": _commands(given, watch),
     }
@@ -106,17 +106,22 @@ def _commands(given: Environment, watch: int) -> dict[str, str]:
 
 def _smoke(project: Project, given: Environment) -> dict[str, Any]:
     """The smoke test: against the public address, or through a tunnel where there is none."""
-    testers = given.rollout.testers
-    address = f"http://127.0.0.1:{SMOKE_PORT}"
-    return {
-        "run": join(command("smoke"), " --url ", given.url or address),
-        "tester": {"HEADER": join(testers.header, ": ", testers.value)} if testers is not None else {},
-        "tunnel": given.url is None,
-        "address": address,
-        "service": join("service/", project.name),
-        "ports": join(f"{SMOKE_PORT}:", given.serving.port),
-        "token": access.values([access.variable(given.serving.auth)]) if given.serving.auth is not None else {},
-    }
+    token = access.values([access.variable(given.serving.auth)]) if given.serving.auth is not None else {}
+    run, testers = join(command("smoke"), ' --url "$ADDRESS"'), given.rollout.testers
+    if given.url is None:
+        ports = join(f"{SMOKE_PORT}:", given.serving.port)
+        tunnel = {
+            "ADDRESS": f"http://127.0.0.1:{SMOKE_PORT}",
+            "SERVICE": join("service/", project.name),
+            "PORTS": ports,
+        }
+        return {"tunnel": True, "env": {**tunnel, "READY": READY, **token}, "as_tester": None}
+    env = {"ADDRESS": given.url, **token}
+    as_tester = None
+    if testers is not None:
+        header = {"HEADER": join(testers.header, ": ", testers.value)}
+        as_tester = {"env": {**env, **header}, "run": join(run, ' --header "$HEADER"')}
+    return {"tunnel": False, "env": env, "run": run, "as_tester": as_tester}
 
 
 def watch_seconds(project: Project, given: Environment) -> int:
@@ -127,10 +132,9 @@ def watch_seconds(project: Project, given: Environment) -> int:
 
 def _condition(project: Project, position: int) -> str:
     """When a deployment runs: its environment is meant, or a later one is and rehearses here."""
-    names = [each.name for each in project.environments]
-    meant, *later = [join("inputs.environment == '", name, "'") for name in names[position:]]
+    meant, *later = [join("inputs.environment == '", each.name, "'") for each in project.environments[position:]]
     if later:
         meant = join(meant, " || inputs.rehearse && (", traced(" || ".join(later), *merged(*later)), ")")
     if not position:
         return meant
-    return join("${{ !failure() && !cancelled() && needs.image.result == 'success' && (", meant, ") }}")
+    return join("needs.image.result == 'success' && !failure() && !cancelled() && (", meant, ")")

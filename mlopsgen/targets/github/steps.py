@@ -37,6 +37,7 @@ def common(project: Project, workflow: str) -> dict[str, Any]:
         "aws": project.ci.credentials.aws,
         "gcp": project.ci.credentials.gcp,
         "signs_in": access.signs_in(project),
+        "registry": access.registry(project),
     }
 
 

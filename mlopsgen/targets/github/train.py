@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlopsgen.contract.commands import command
 from mlopsgen.contract.files import REGISTRATION, REPORTS
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.spec.traced import join
@@ -39,7 +40,6 @@ def context(project: Project) -> dict[str, Any]:
     """What the template takes."""
     runner = project.ci.runners.gpu if project.uses_gpu else project.ci.runners.default
     hosted = steps.hosted(runner)
-    handed = access.secrets(project)
     return steps.common(project, TRAIN) | {
         "branches": [each.branch for each in project.environments if each.branch is not None],
         "paths": paths(project),
@@ -51,18 +51,48 @@ def context(project: Project) -> dict[str, Any]:
         "minutes": HOSTED_MINUTES if hosted else OWN_MINUTES,
         "free": FREE_GIB,
         "environment": named(project, BUILD),
-        "guarded": access.guarded(project),
-        "secrets": access.values(handed),
+        "guarded": access.signs_in(project) or bool(access.training(project)),
+        "secrets": access.values(access.training(project)),
         "declared": access.declared(access.every(project)),
         "stages": stages(project),
+        "again": _again(project),
+        "prepare": _lines(f"dvc repro {_pull(project)}prepare", *_data(project)),
+        "searches": command("search"),
+        "drift": _lines(*_data(project), command("drift")),
         "collects": project.data.collect is not None,
         "drift_stage": project.data.drift.reference != "champion",
         "reachable": steps.reachable(project),
+        "raw": project.data.raw,
         "registration": REGISTRATION,
         "reports": inside(project, REPORTS),
-        "group": join(project.name, "-train-${{ github.ref }}"),
+        "groups": {
+            "test": join(project.name, "-test-${{ github.ref }}"),
+            "train": join(project.name, "-train-${{ github.ref }}"),
+            "search": join(project.name, "-search-${{ github.ref }}"),
+            "record": join(project.name, "-record"),
+        },
         "releases": [_release(project, each) for each in project.environments if each.branch is not None],
     }
+
+
+def _again(project: Project) -> str:
+    """Runs every stage, changed or not; raw data that no stage fetches must be there first."""
+    fetch = ['dvc pull "$RAW"'] if steps.reachable(project) and project.data.collect is None else []
+    return _lines(*fetch, "dvc repro --force")
+
+
+def _pull(project: Project) -> str:
+    """Options that fetch only what a stage that runs needs, and nothing for one that does not."""
+    return "--pull --allow-missing " if steps.reachable(project) else ""
+
+
+def _data(project: Project) -> list[str]:
+    """Commands that bring prepared data into the workspace, where the pipeline did not have to make it."""
+    return ["dvc pull --allow-missing prepare"] if steps.reachable(project) else []
+
+
+def _lines(*commands: str) -> str:
+    return "\n".join(commands) + ("\n" if len(commands) > 1 else "")
 
 
 def stages(project: Project) -> list[dict[str, str]]:
@@ -75,9 +105,8 @@ def stages(project: Project) -> list[dict[str, str]]:
         absent.add("collect")
     if project.data.drift.reference == "champion":
         absent.add("drift")
-    pull = "--pull --allow-missing " if steps.reachable(project) else ""
     return [
-        {"name": name, "title": title, "run": f"dvc repro {pull}{name}"}
+        {"name": name, "title": title, "run": f"dvc repro {_pull(project)}{name}"}
         for name, title in STAGES.items()
         if name not in absent
     ]
@@ -85,7 +114,8 @@ def stages(project: Project) -> list[dict[str, str]]:
 
 def paths(project: Project) -> list[Any]:
     """Paths whose change starts a training or a release."""
-    data = [] if "data" in project.ci.retrain_on or project.data.collect is not None else [join(project.data.raw, ".dvc")]
+    ignored = project.data.collect is None and "data" not in project.ci.retrain_on
+    data = [join(project.data.raw, ".dvc")] if ignored else []
     left = [join("!", inside(project, each)) for each in (*UNTOUCHED, *data)]
     return [inside(project, "**"), *left, *([] if project.folder else ["!.github/**"])]
 
@@ -99,4 +129,3 @@ def _release(project: Project, environment: Environment) -> dict[str, Any]:
         "environment": environment.name,
         "secrets": access.values(access.every(project)),
     }
-

@@ -1,0 +1,1 @@
+"""Records: where they come from, what they must look like."""

@@ -1,0 +1,74 @@
+"""`mlops-runtime collect`: raw records from the project's own function."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from typing import Any
+
+import yaml
+
+from mlops_runtime.errors import Mistaken
+from mlopsgen.contract.files import PARAMS
+
+FILE = "records.jsonl"
+
+
+def collect() -> tuple[int, str]:
+    """Call the function that `data.collect` names and write what it yields, in the working directory's project.
+
+    The function takes nothing and yields mappings. They are written as JSON lines to `data.raw`, a file when its name
+    ends in `.jsonl`, else a folder with one file. The file appears when it is complete.
+
+    Returns:
+        Number of records, and the path of the file.
+
+    Raises:
+        Mistaken: no parameters, no such function, or something that is no record.
+    """
+    try:
+        with open(PARAMS, encoding="utf-8") as stream:
+            data = yaml.safe_load(stream)["data"]
+        name, raw = data["collect"], data["raw"]
+    except FileNotFoundError:
+        raise Mistaken(f"there is no {PARAMS} here: run `mlopsgen build`, then this in the folder of mlops.yaml") from None
+    except (KeyError, TypeError, yaml.YAMLError):
+        raise Mistaken(f"{PARAMS} names no `data.collect`: set it in mlops.yaml and run `mlopsgen build`") from None
+    path = raw if raw.endswith(".jsonl") else os.path.join(raw, FILE)
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    return _write(_function(name)(), path, name), path
+
+
+def _function(name: str) -> Callable[[], Iterable[Mapping[str, Any]]]:
+    module, _, function = name.partition(":")
+    sys.path.insert(0, os.getcwd())
+    try:
+        found: Callable[[], Iterable[Mapping[str, Any]]] = getattr(import_module(module), function)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0]:
+            raise
+        raise Mistaken(f"`data.collect: {name}`: there is no module {module} in this folder") from None
+    except AttributeError:
+        raise Mistaken(f"`data.collect: {name}`: {module} has no function {function}") from None
+    return found
+
+
+def _write(records: Iterable[Mapping[str, Any]], path: str, name: str) -> int:
+    temporary, count = f"{path}.part", 0
+    try:
+        with open(temporary, "w", encoding="utf-8", newline="\n") as stream:
+            for record in records:
+                if not isinstance(record, Mapping):
+                    raise Mistaken(f"{name} yielded {type(record).__name__} as record {count + 1}: yield mappings")
+                stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+                count += 1
+        if not count:
+            raise Mistaken(f"{name} yielded no record")
+        os.replace(temporary, path)
+    finally:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+    return count

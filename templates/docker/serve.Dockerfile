@@ -1,0 +1,46 @@
+# Serves the model. It holds code only: pods load the model version that their environment's release file names.
+FROM [[ base ]] AS builder
+
+# With a fixed date, compiled files carry hashes of their sources instead of times.
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PIP_REQUIRE_VIRTUALENV=1 \
+    SOURCE_DATE_EPOCH=315532800
+
+RUN python -m venv /opt/venv
+ENV PATH=/opt/venv/bin:$PATH
+
+# A private index is a build secret: docker build --secret id=PIP_INDEX_URL,env=PIP_INDEX_URL
+COPY [[ requirements ]] /tmp/requirements.txt
+RUN --mount=type=secret,id=PIP_INDEX_URL,env=PIP_INDEX_URL \
+    pip install --requirement /tmp/requirements.txt
+
+
+FROM [[ base ]]
+
+[% for name, value in labels.items() %]
+LABEL [[ name ]]=[[ value ]]
+[% endfor %]
+
+RUN groupadd --gid [[ user ]] app \
+ && useradd --uid [[ user ]] --gid app --no-create-home --home-dir /tmp --shell /usr/sbin/nologin app
+
+COPY --from=builder /opt/venv /opt/venv
+COPY . /app
+WORKDIR /app
+
+# Caches below /tmp, so that the root may be read-only.
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    HOME=/tmp \
+    HF_HOME=/tmp/huggingface
+[% for name, value in env.items() %]
+ENV [[ name ]]=[[ value ]]
+[% endfor %]
+
+USER [[ user ]]:[[ user ]]
+EXPOSE [[ port ]]
+
+# No HEALTHCHECK: Kubernetes ignores it, and its probes tell alive from ready.
+ENTRYPOINT ["mlops-runtime", "serve"]

@@ -1,0 +1,225 @@
+"""Every code of the catalogue is reported for its own mistake, at its place, and for nothing else."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+
+import pytest
+
+from mlopsgen.diagnostics.catalogue import CODES
+from tests.conftest import ROOT
+
+from .helpers import ACME, ACME_AT, ONLY_DVC, Case, Place
+
+CASES: dict[str, Case] = {}
+"""How each code without an example comes about: what was told, and what should have been."""
+
+WITH_EXAMPLE = [code for code in CODES.values() if code.example]
+WITHOUT = [code for code in CODES.values() if not code.example]
+
+
+def case(code: str):
+    def keep(function: Case) -> Case:
+        CASES[code] = function
+        return function
+
+    return keep
+
+
+@case("E001")
+def _missing(place: Place):
+    return place.build(), [("E001", None, None)]
+
+
+@case("E002")
+def _pipe(place: Place):
+    os.mkfifo(place.folder / "mlops.yaml")
+    return place.build(), [("E002", None, None)]
+
+
+@case("E003")
+def _large(place: Place):
+    place.spec(ONLY_DVC + "#" * 1024 * 1024)
+    return place.build(), [("E003", None, None)]
+
+
+@case("E004")
+def _not_utf8(place: Place):
+    place.spec("version: 1\nproject: {name: d\u00e4\u00e4".encode() + b"\xe4}\n")
+    return place.build(), [("E004", 2, 20)]
+
+
+@case("E005")
+def _byte_order_mark(place: Place):
+    place.spec("\ufeff" + ONLY_DVC)
+    return place.build(), [("E005", 1, 1)]
+
+
+@case("E006")
+def _carriage_returns(place: Place):
+    place.spec(ONLY_DVC.replace("}\n", "}\r\n", 1))
+    return place.build(), [("E006", 2, 22)]
+
+
+@case("W224")
+def _useless_template(place: Place):
+    (place.folder / "ops").mkdir()
+    (place.folder / "ops" / "nothing.yaml").write_text("a: 1\n")
+    place.spec(ONLY_DVC + "templates: ops\n")
+    return place.build(), [("W224", 6, 12)]
+
+
+@case("E231")
+def _target_fails(place: Place):
+    place.acme("raise RuntimeError('sorry')")
+    place.spec(ACME)
+    return place.build(), [("E231", *ACME_AT)]
+
+
+@case("W301")
+def _edited_and_stale(place: Place):
+    place.spec(ONLY_DVC)
+    assert place.build().exit == 0
+    (place.folder / "dvc.yaml").write_text("mine: true\n")
+    place.spec(ONLY_DVC.replace("targets: {", "targets: {dvc: false, "))
+    return place.build(), [("W301", None, None)]
+
+
+@case("E301")
+def _not_ours(place: Place):
+    place.spec(ONLY_DVC)
+    (place.folder / "dvc.yaml").write_text("mine: true\n")
+    return place.build(), [("E301", None, None)]
+
+
+@case("E302")
+def _edited(place: Place):
+    place.spec(ONLY_DVC)
+    assert place.build().exit == 0
+    with (place.folder / "dvc.yaml").open("a") as stream:
+        stream.write("mine: true\n")
+    return place.build(), [("E302", None, None)]
+
+
+@case("E303")
+def _lock_is_binary(place: Place):
+    place.spec(ONLY_DVC)
+    (place.folder / "mlops.lock").write_bytes(b"\0")
+    return place.build(), [("E303", None, None)]
+
+
+@case("E304")
+def _link(place: Place):
+    place.spec(ONLY_DVC)
+    (place.folder / "dvc.yaml").symlink_to(place.folder / "elsewhere")
+    return place.build(), [("E304", None, None)]
+
+
+@case("E305")
+def _outside(place: Place):
+    place.acme("return [File(path='../outside', text='x')]")
+    place.spec(ACME)
+    return place.build(), [("E305", None, None)]
+
+
+@case("E306")
+def _folder_in_the_way(place: Place):
+    place.spec(ONLY_DVC)
+    (place.folder / "dvc.yaml").mkdir()
+    return place.build(), [("E306", None, None)]
+
+
+@case("E307")
+def _twice(place: Place):
+    place.acme("return [File(path='DVC.yaml', text='a: 1')]")
+    place.spec(ACME)
+    return place.build(), [("E307", None, None)]
+
+
+@case("E308")
+def _another_build(place: Place):
+    place.spec(ONLY_DVC)
+    place.impatient()
+    holder = os.open(place.folder, os.O_RDONLY)
+    try:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        return place.build(), [("E308", None, None)]
+    finally:
+        os.close(holder)
+
+
+@case("E309")
+def _cannot_write(place: Place):
+    place.spec(ONLY_DVC)
+    told = place.starved("build")
+    assert sorted(path.name for path in place.folder.iterdir()) == ["mlops.yaml"]
+    return told, [("E309", None, None)]
+
+
+@case("E401")
+def _broken_template(place: Place):
+    place.template("a: 1\nb: [[ oops\n")
+    return place.build(), [("E401", 2, 1)]
+
+
+@case("E403")
+def _quoted_expression(place: Place):
+    place.template('a: "[[ value ]]"\n', value="x")
+    return place.build(), [("E403", None, None)]
+
+
+@case("E404")
+def _two_lines(place: Place):
+    place.template("say [[ value ]]\n", name="acme.txt", path="acme.txt", value="one\ntwo")
+    return place.build(), [("E404", None, None)]
+
+
+@pytest.mark.parametrize("code", WITH_EXAMPLE, ids=lambda code: code.id)
+def test_an_example_reports_its_code_at_its_place_and_nothing_else(code, place: Place) -> None:
+    place.spec(code.example)
+    told = place.build()
+    assert told.places == [(code.id, *code.at)]
+    assert told.exit == (2 if code.id[0] == "E" else 0)
+    row = told.rows[0]
+    assert row["severity"] == ("error" if code.id[0] == "E" else "warning")
+    assert row["file"] == "mlops.yaml"
+    assert row["message"]
+    assert "\n" not in row["message"]
+    assert not row["message"].endswith(".")
+
+
+@pytest.mark.parametrize("code", WITHOUT, ids=lambda code: code.id)
+def test_a_mistake_outside_of_the_spec_reports_its_code(code, place: Place) -> None:
+    assert code.id in CASES, f"{code.id} has neither an example nor a case here"
+    told, expected = CASES[code.id](place)
+    assert told.places == expected
+    assert told.exit == (2 if code.id[0] == "E" else 0)
+
+
+@pytest.mark.parametrize("code", [c for c in WITH_EXAMPLE if c.id[1] in "01"], ids=lambda code: code.id)
+def test_validate_reports_the_same_as_build(code, place: Place) -> None:
+    place.spec(code.example)
+    assert place.tell("validate") == place.build()
+
+
+def test_no_case_is_about_a_code_that_is_gone() -> None:
+    assert set(CASES) == {code.id for code in WITHOUT}
+
+
+def test_the_source_reports_the_codes_of_the_catalogue_and_no_others() -> None:
+    used: set[str] = set()
+    for path in (ROOT / "mlopsgen").rglob("*.py"):
+        if "catalogue" not in path.parts:
+            used |= set(re.findall(r'"([EW][0-9]{3})"', path.read_text()))
+    assert used == set(CODES)
+
+
+@pytest.mark.parametrize("code", CODES.values(), ids=lambda code: code.id)
+def test_an_entry_of_the_catalogue_is_whole(code) -> None:
+    assert re.fullmatch("[EW][0-4][0-9]{2}", code.id)
+    assert code.title == code.title.strip(" .")
+    assert code.why.endswith(".")
+    assert code.fix.endswith(".")
+    assert bool(code.example) == (code.at != (0, 0))
