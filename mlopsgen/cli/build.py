@@ -100,17 +100,22 @@ def _keys(compiled: Any) -> list[str]:
 def _tell(row: dict[str, Any], check: bool, quiet: bool, verbose: bool, only_list: bool) -> None:
     if only_list:
         for file in row["files"]:
-            click.echo(file["path"])
+            click.echo(_shown(file["path"]))
         return
     changed = [file for file in row["files"] if file["change"] in ("create", "update", "remove", "adopt", "left")]
     if not quiet:
         for file in row["files"] if verbose else changed:
             look = {"create": "good", "update": "warning", "remove": "error", "left": "warning"}.get(file["change"], "dim")
-            click.echo(words.styled(f"{SIGN[file['change']]} {file['path']}", look))
+            click.echo(words.styled(f"{SIGN[file['change']]} {_shown(file['path'])}", look))
         if check and row["differs"] and row["pins"]:
             click.echo(f"pins in force that are not mlopsgen's own: {', '.join(row['pins'])}")
     if not quiet or (check and row["differs"]):
         click.echo(_summary(row, changed, check))
+
+
+def _shown(key: str) -> str:
+    """The path without the mark of what lies at the repository's root."""
+    return key.removeprefix("//")
 
 
 def _summary(row: dict[str, Any], changed: list[Any], check: bool) -> str:

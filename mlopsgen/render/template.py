@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jinja2
 from jinja2 import pass_context
+from jinja2.bccache import Bucket
 
 from mlopsgen.diagnostics import Failed, Span, diagnose
 from mlopsgen.render.files import Commented, File
@@ -66,6 +68,44 @@ class _Loader(jinja2.BaseLoader):
         raise jinja2.TemplateNotFound(template)
 
 
+class _Bytecode(jinja2.BytecodeCache):
+    """Compiled templates of ours beside this module, as Python keeps its own; jinja2 checks each against its source."""
+
+    def __init__(self) -> None:
+        here = os.stat(__file__)
+        self._tag = f"{here.st_mtime_ns:x}-{here.st_size:x}"
+        self._ours: set[str] = set()
+
+    def _path(self, bucket: Bucket) -> str:
+        name = f"template.{bucket.key}.{self._tag}.{sys.implementation.cache_tag}"
+        return os.path.join(os.path.dirname(os.path.abspath(__file__)), "__pycache__", name)
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        try:
+            with open(self._path(bucket), "rb") as stream:
+                bucket.load_bytecode(stream)
+        except (OSError, ValueError, EOFError, TypeError):
+            bucket.reset()
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if sys.dont_write_bytecode or sys.pycache_prefix is not None or bucket.key not in self._ours:
+            return
+        path = self._path(bucket)
+        temporary = f"{path}.{os.getpid()}"
+        try:
+            with open(temporary, "wb") as stream:
+                bucket.write_bytecode(stream)
+            os.replace(temporary, path)
+        except OSError:
+            pass
+
+    def get_cache_key(self, name: str, filename: str | None = None) -> str:
+        key = super().get_cache_key(name, filename)
+        if filename is not None:
+            self._ours.add(key)
+        return key
+
+
 class _Environment(jinja2.Environment):
     def __init__(self) -> None:
         super().__init__(
@@ -82,6 +122,7 @@ class _Environment(jinja2.Environment):
             finalize=_finalize,
             loader=_Loader(),
             autoescape=False,
+            bytecode_cache=_Bytecode(),
         )
 
     concat = staticmethod(list)  # type: ignore[assignment]

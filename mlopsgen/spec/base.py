@@ -99,8 +99,8 @@ def key(name: str) -> str:
 class Bounds(Section, Generic[T]):
     """A range; either end may be absent, not both."""
 
-    min: T | None = field(None, "Smallest value allowed.", example=0.5)
-    max: T | None = field(None, "Largest value allowed.", example=2.0)
+    min: T | None = field(None, "Smallest value allowed.", example=1)
+    max: T | None = field(None, "Largest value allowed.", example=1)
 
     @model_validator(mode="after")
     def _ordered(self) -> Bounds[T]:

@@ -123,7 +123,7 @@ class _Builder:
                 self._tag(event, "map" if kind[0] == "M" else "seq")
                 node = Node({} if kind[0] == "M" else [], self._span(event))
                 stack.append((node, event.anchor, key and key[0]))
-                self._deep(stack, node)
+                self._deep(len(stack), node.span)
                 if len(stack) > 1 and isinstance(stack[-2][0].value, dict) and key is None:
                     self._stop("E012", "a key is a list or mapping", node.span, "use text as the key")
                 if event.anchor:
@@ -137,24 +137,28 @@ class _Builder:
                 if anchor:
                     self.open.remove(anchor)
                     self.anchors[anchor] = node
-                root = self._attach(stack, node, (under, node.span) if under is not None else None, root)
+                key_of = (under, node.span) if under is not None else None
+                root = self._attach(stack, node, key_of, root, node.span)
             elif kind in ("ScalarEvent", "AliasEvent"):
-                node = self._alias(event) if kind[0] == "A" else self._scalar(event)
+                node = self._alias(event, len(stack)) if kind[0] == "A" else self._scalar(event)
                 if stack and isinstance(stack[-1][0].value, dict) and key is None:
                     key = self._key(stack[-1][0], node, event)
                 else:
-                    root = self._attach(stack, node, key, root)
+                    root = self._attach(stack, node, key, root, self._span(event))
                     key = None
         return root
 
-    def _attach(self, stack: list[Any], node: Node, key: tuple[str, Span] | None, root: Node | None) -> Node | None:
+    def _attach(
+        self, stack: list[Any], node: Node, key: tuple[str, Span] | None, root: Node | None, here: Span
+    ) -> Node | None:
         self.count += node.size if not isinstance(node.value, dict | list) else 1
         if self.count > MAX_NODES:
-            self._stop("E007", f"the document has more than {MAX_NODES} values", node.span, "keep data out of the spec")
+            self._stop("E007", f"the document has more than {MAX_NODES} values", here, "keep data out of the spec")
         if not stack:
             return node
         parent = stack[-1][0]
         parent.size += node.size
+        parent.height = max(parent.height, node.height + isinstance(node.value, dict | list))
         if isinstance(parent.value, list):
             parent.value.append(node)
         elif key is not None:
@@ -162,7 +166,7 @@ class _Builder:
             parent.value.setdefault(key[0], node)
         if parent.size > MAX_NODES:
             help = "write the values out, or share them by overlays under `environments`"
-            self._stop("E007", f"aliases expand to more than {MAX_NODES} values", node.span, help)
+            self._stop("E007", f"aliases expand to more than {MAX_NODES} values", here, help)
         return root
 
     def _key(self, mapping: Node, node: Node, event: Any) -> tuple[str, Span]:
@@ -221,14 +225,18 @@ class _Builder:
             self.found.append(diagnose("E014", f"`{text}` is not of type !!{tag}", span=span, help="drop the tag"))
         return text
 
-    def _alias(self, event: Any) -> Node:
+    def _alias(self, event: Any, depth: int) -> Node:
         span = self._span(event)
         if event.anchor in self.open:
             self._stop("E007", f"`*{event.anchor}` holds itself", span, "write the value out")
         if event.anchor not in self.anchors:
             self._stop("E010", f"there is no anchor `&{event.anchor}` before this place", span, "")
         source = self.anchors[event.anchor]
-        return Node(source.value, source.span, (), source.keys, source.size)
+        node = Node(source.value, source.span, (), source.keys, source.size)
+        node.height = source.height
+        if isinstance(source.value, dict | list):
+            self._deep(depth + 1 + source.height, span)
+        return node
 
     def _tag(self, event: Any, *allowed: str) -> str | None:
         tag: str | None = event.tag
@@ -242,9 +250,9 @@ class _Builder:
             return None
         return short
 
-    def _deep(self, stack: list[Any], node: Node) -> None:
-        if len(stack) > MAX_DEPTH:
-            self._stop("E007", f"the document nests deeper than {MAX_DEPTH} levels", node.span, "flatten it")
+    def _deep(self, depth: int, span: Span) -> None:
+        if depth > MAX_DEPTH:
+            self._stop("E007", f"the document nests deeper than {MAX_DEPTH} levels", span, "flatten it")
 
     def _stop(self, code: str, message: str, span: Span, help: str) -> None:
         raise Failed([*self.found, diagnose(code, message, span=span, help=help)])

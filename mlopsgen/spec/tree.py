@@ -26,9 +26,10 @@ class Node:
         path: path in the file it was written in; an overlay keeps its own.
         keys: for mappings, the place of each key.
         size: number of nodes below and including this one, aliases counted as often as they are used.
+        height: levels of lists and mappings below this one, through aliases as well.
     """
 
-    __slots__ = ("keys", "path", "size", "span", "value")
+    __slots__ = ("height", "keys", "path", "size", "span", "value")
 
     def __init__(self, value: Any, span: Span, path: Path = (), keys: dict[str, Span] | None = None, size: int = 1):
         self.value = value
@@ -36,6 +37,7 @@ class Node:
         self.path = path
         self.keys = keys if keys is not None else {}
         self.size = size
+        self.height = 0
 
     def plain(self) -> Any:
         """The tree as Python mappings, lists and scalars."""

@@ -75,11 +75,10 @@ def _section(name: str) -> str | None:
 
 def _refused(view: View, path: tuple[str, ...], value: Any) -> str:
     """Why the document would be refused with `value` at `path`; empty when it would not."""
-    plain = derive.filled(view.tree.plain())
+    plain: dict[str, Any] = {name: view.tree.value[name].plain() for name in ("version", "project", "data", "model")}
     here = plain
     for part in path[:-1]:
-        here[part] = dict(here.get(part) or {})
-        here = here[part]
+        here = here.setdefault(part, {})
     here[path[-1]] = value
     try:
         language.validate(plain)

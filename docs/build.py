@@ -1,0 +1,104 @@
+"""Writes what is made from the code: the reference, a page per diagnostic code, the commands, the JSON Schema.
+
+`python docs/build.py` writes, `python docs/build.py --check` only tells; a test holds that nothing is stale.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from mlopsgen.cli.main import COMMANDS, cli
+from mlopsgen.diagnostics import Failed
+from mlopsgen.diagnostics.catalogue import CODES
+from mlopsgen.diagnostics.catalogue.code import Code
+from mlopsgen.diagnostics.report import text as report
+from mlopsgen.project.resolve import resolve
+from mlopsgen.spec import reference, schema
+from mlopsgen.spec.load import parse
+
+ROOT = Path(__file__).resolve().parent.parent
+MADE = "<!-- Made by docs/build.py from the code: change it there. -->\n"
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """Path below the repository and content of every page."""
+    yield "schemas/mlops.v1.schema.json", schema.text()
+    yield "docs/reference.md", _reference()
+    yield "docs/commands.md", _commands()
+    yield "docs/codes/README.md", _index()
+    for code in CODES.values():
+        yield f"docs/codes/{code.id}.md", _code(code)
+
+
+def _reference() -> str:
+    lines = [MADE, "# mlops.yaml, field by field\n"]
+    lines.append("`mlopsgen explain FIELD` prints the same. Units are part of values: `30s`, `5%`, `64Gi`.\n")
+    section = ""
+    for entry in reference.entries():
+        top = entry.path.split(".")[0].split("[")[0]
+        if top != section:
+            section = top
+            lines += [f"\n## {top}\n", "| field | type | default | meaning | example |", "|---|---|---|---|---|"]
+        kind = entry.kind + (f" ({entry.unit})" if entry.unit and entry.unit != entry.kind else "")
+        cells = (f"`{entry.path}`", kind, entry.default, entry.description, f"`{reference.flow(entry.example)}`")
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _commands() -> str:
+    lines = [MADE, "# Commands\n", "Exit codes: 0 fine, 1 something differs or a gate failed, 2 the input is wrong, 3 a fault of mlopsgen.\n"]
+    for name in sorted(COMMANDS):
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        context = click.Context(command, info_name=f"mlopsgen {name}", max_content_width=100)
+        lines += [f"\n## mlopsgen {name}\n", "```", command.get_help(context), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def _index() -> str:
+    lines = [MADE, "# Diagnostic codes\n", "`E` stops a build, `W` does not. `mlopsgen explain CODE` prints the same.\n"]
+    lines += ["| code | |", "|---|---|"]
+    lines += [f"| [{code.id}]({code.id}.md) | {code.title} |" for code in CODES.values()]
+    return "\n".join(lines) + "\n"
+
+
+def _code(code: Code) -> str:
+    lines = [MADE, f"# {code.id}: {code.title}\n", f"{code.why}\n", f"**What to do:** {code.fix}\n"]
+    if code.example:
+        lines += ["## Example\n", "```yaml", code.example.rstrip("\n"), "```\n"]
+        told = _told(code)
+        if told:
+            lines += ["```", told.rstrip("\n"), "```"]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _told(code: Code) -> str:
+    try:
+        found = resolve(parse(code.example, "mlops.yaml")).warnings
+    except Failed as failure:
+        found = failure.diagnostics
+    return report([d for d in found if d.code == code.id], {"mlops.yaml": code.example})
+
+
+def main() -> int:
+    """Write, or with `--check` tell, what is stale; pages of codes that are gone are removed."""
+    wanted = {ROOT / path: content for path, content in pages()}
+    stale = [path for path, content in wanted.items() if not path.exists() or path.read_text("utf-8") != content]
+    gone = [path for path in (ROOT / "docs" / "codes").glob("*.md") if path not in wanted]
+    if "--check" not in sys.argv:
+        for path in stale:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(wanted[path], "utf-8", newline="\n")
+        for path in gone:
+            path.unlink()
+    for path in [*stale, *gone]:
+        print(path.relative_to(ROOT))
+    return 1 if "--check" in sys.argv and (stale or gone) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Code of the support assistant that is not generated."""
