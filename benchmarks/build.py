@@ -24,7 +24,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FULL = ROOT / "examples" / "support-assistant"
-MARKS = {"--version": 3.0, "build, nothing to do": 4.0, "build --check, nothing to do": 4.0, "build, one field changed": 20.0}
+MARKS = {
+    "--version": 3.0,
+    "build, nothing to do": 4.0,
+    "build --check, nothing to do": 4.0,
+    "build, one field changed": 20.0,
+}
 
 
 def install(base: Path) -> Path:
@@ -118,7 +123,7 @@ def main() -> int:
         project = base / "project"
         shutil.copytree(FULL, project, ignore=shutil.ignore_patterns("__pycache__"))
         found = measure(commands, project, options.rounds)
-        print(f"| {'full example, {} rounds'.format(options.rounds):40} | ratio | mark |     ms |")
+        print(f"| {f'full example, {options.rounds} rounds':40} | ratio | mark |     ms |")
         print(f"|{'-' * 42}|-------|------|--------|")
         for row, pairs in found.items():
             ratio, taken = statistics.median(r for r, _ in pairs), statistics.median(t for _, t in pairs)

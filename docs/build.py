@@ -50,7 +50,11 @@ def _reference() -> str:
 
 
 def _commands() -> str:
-    lines = [MADE, "# Commands\n", "Exit codes: 0 fine, 1 something differs or a gate failed, 2 the input is wrong, 3 a fault of mlopsgen.\n"]
+    lines = [
+        MADE,
+        "# Commands\n",
+        "Exit codes: 0 fine, 1 something differs or a gate failed, 2 the input is wrong, 3 a fault of mlopsgen.\n",
+    ]
     for name in sorted(COMMANDS):
         command = cli.get_command(click.Context(cli), name)
         assert command is not None
@@ -60,7 +64,11 @@ def _commands() -> str:
 
 
 def _index() -> str:
-    lines = [MADE, "# Diagnostic codes\n", "`E` stops a build, `W` does not. `mlopsgen explain CODE` prints the same.\n"]
+    lines = [
+        MADE,
+        "# Diagnostic codes\n",
+        "`E` stops a build, `W` does not. `mlopsgen explain CODE` prints the same.\n",
+    ]
     lines += ["| code | |", "|---|---|"]
     lines += [f"| [{code.id}]({code.id}.md) | {code.title} |" for code in CODES.values()]
     return "\n".join(lines) + "\n"

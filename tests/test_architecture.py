@@ -21,7 +21,11 @@ def test_imports_run_one_way() -> None:
 
 
 def test_the_import_contracts_can_fail(tmp_path: Path) -> None:
-    config = (ROOT / "pyproject.toml").read_text().replace('"mlopsgen.cli",\n    "mlopsgen.targets"', '"mlopsgen.targets",\n    "mlopsgen.cli"', 1)
+    config = (
+        (ROOT / "pyproject.toml")
+        .read_text()
+        .replace('"mlopsgen.cli",\n    "mlopsgen.targets"', '"mlopsgen.targets",\n    "mlopsgen.cli"', 1)
+    )
     wrong = tmp_path / "pyproject.toml"
     wrong.write_text(config)
     command = [tool("lint-imports"), "--no-cache", "--config", str(wrong)]

@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import EXAMPLES
 from tests.test_package import tree
 
-TRAP = '''
+TRAP = """
 import os, socket, subprocess, sys, time, random, datetime
 from mlopsgen.cli.main import run  # reading the environment while importing is Python's and click's affair
 
@@ -50,7 +50,7 @@ def outer(*arguments, **options):
         os.environ, os.getenv, time.time, random.random = keep
 build.command.callback = outer
 sys.exit(run(sys.argv[1:]))
-'''
+"""
 
 
 def build(project: Path, cwd: Path, **environment: str) -> dict[str, bytes]:
@@ -73,7 +73,9 @@ def test_same_bytes_everywhere(example: str, tmp_path: Path) -> None:
         fresh(example, folder)
         old = os.umask(umask)
         try:
-            results.append(build(folder, tmp_path if number % 2 else folder, PYTHONHASHSEED=seed, LC_ALL=locale, TZ=zone))
+            results.append(
+                build(folder, tmp_path if number % 2 else folder, PYTHONHASHSEED=seed, LC_ALL=locale, TZ=zone)
+            )
         finally:
             os.umask(old)
     assert all(result == results[0] for result in results[1:])
@@ -84,7 +86,9 @@ def test_the_trap_closes(tmp_path: Path) -> None:
     project = tmp_path / "docstrings"
     fresh("docstrings", project)
     code = TRAP.replace("return inner(", "os.environ['HOME']; return inner(")
-    done = subprocess.run([sys.executable, "-c", code, "build", str(project)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, "build", str(project)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 3
     assert "environment variable HOME was read" in done.stderr
 
@@ -101,4 +105,8 @@ def fresh(example: str, folder: Path) -> None:
 
 def tree_of_committed(example: str) -> dict[str, bytes]:
     """The example as it is committed."""
-    return {name: data for name, data in tree(EXAMPLES / example).items() if "__pycache__" not in name and not name.startswith("data/")}
+    return {
+        name: data
+        for name, data in tree(EXAMPLES / example).items()
+        if "__pycache__" not in name and not name.startswith("data/")
+    }

@@ -46,14 +46,16 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_the_hook_builds_and_stops_the_commit(project: Path, source: Path, tmp_path: Path) -> None:
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=source, capture_output=True, text=True, check=True).stdout.strip()
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=source, capture_output=True, text=True, check=True
+    ).stdout.strip()
     hooks = [{"id": "mlopsgen-build"}, {"id": "mlopsgen-validate"}]
     config = {"repos": [{"repo": str(source), "rev": head, "hooks": hooks}]}
     (project / ".pre-commit-config.yaml").write_text(yaml.safe_dump(config))
     git(project, "add", "--all")
     environment = os.environ | {"PRE_COMMIT_HOME": str(tmp_path / "cache")}
 
-    def run() -> "subprocess.CompletedProcess[str]":
+    def run() -> subprocess.CompletedProcess[str]:
         command = [tool("pre-commit"), "run", "--all-files"]
         return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, env=environment)
 
@@ -82,7 +84,7 @@ class Runner:
         self.source, self.workspace, self.temporary = source, workspace, temporary
         temporary.mkdir(exist_ok=True)
 
-    def __call__(self, **inputs: str) -> "subprocess.CompletedProcess[str]":
+    def __call__(self, **inputs: str) -> subprocess.CompletedProcess[str]:
         values = {f"inputs.{name}": str(item.get("default", "")) for name, item in self.action["inputs"].items()}
         values |= {f"inputs.{name}": value for name, value in inputs.items()} | {"github.action_path": str(self.source)}
         done = None
@@ -90,7 +92,9 @@ class Runner:
             given = {k: re.sub(r"\$\{\{ (.*?) \}\}", lambda m: values[m[1]], v) for k, v in step["env"].items()}
             environment = os.environ | given | {"RUNNER_TEMP": str(self.temporary)}
             command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
-            done = subprocess.run(command, cwd=self.workspace, env=environment, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                command, cwd=self.workspace, env=environment, capture_output=True, text=True, check=False
+            )
             if done.returncode:
                 break
         assert done is not None
@@ -115,7 +119,7 @@ def test_the_action(project: Path, source: Path, tmp_path: Path) -> None:
     spec.write_text(spec.read_text() + "registry: {keeep: 3}\n")
     wrong = run(python=sys.executable, command="validate")
     assert wrong.returncode == 2
-    assert "::error file=mlops.yaml,line=7,col=12," in wrong.stdout
+    assert "::error file=mlops.yaml,line=8,col=12," in wrong.stdout
     assert "did you mean `keep`?" in wrong.stdout
     assert run(python=sys.executable, command="; echo").returncode == 2
 

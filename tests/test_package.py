@@ -22,7 +22,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = base / "source"
     shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".git", ".venv", "__pycache__", ".demo"))
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", base, source], check=True, cwd=base)
+    subprocess.run(
+        [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", base, source], check=True, cwd=base
+    )
     venv.create(base / "env", with_pip=True)
     commands = base / "env" / "bin"
     wheel = next(base.glob("*.whl"))
@@ -47,24 +49,33 @@ def test_the_wheel_builds_the_examples_as_committed(installed: Path, example: st
     (project / "mlops.lock").unlink()
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    done = subprocess.run([installed / "mlopsgen", "build", project], cwd=elsewhere, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [installed / "mlopsgen", "build", project], cwd=elsewhere, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert tree(project) == committed
-    again = subprocess.run([installed / "mlopsgen", "build", project], cwd=elsewhere, capture_output=True, text=True, check=False)
+    again = subprocess.run(
+        [installed / "mlopsgen", "build", project], cwd=elsewhere, capture_output=True, text=True, check=False
+    )
     assert again.stdout.endswith("files up to date\n")
     assert list(elsewhere.iterdir()) == []
 
 
-def test_a_build_with_nothing_to_do_imports_neither_pydantic_nor_jinja2_nor_click(installed: Path, tmp_path: Path) -> None:
+def test_a_build_with_nothing_to_do_imports_neither_pydantic_nor_jinja2_nor_click(
+    installed: Path, tmp_path: Path
+) -> None:
     project = tmp_path / "docstrings"
     shutil.copytree(EXAMPLES / "docstrings", project)
     for arguments in (["build", str(project)], ["build", "--check", str(project)]):
         code = (
             "import sys\nfrom mlopsgen.cli.fast import main\n"
             f"assert main({arguments!r}) == 0\n"
-            "print(sorted({m.partition('.')[0] for m in sys.modules} & {'pydantic', 'pydantic_core', 'jinja2', 'click', 'yaml'}))"
+            "heavy = {'pydantic', 'pydantic_core', 'jinja2', 'click', 'yaml'}\n"
+            "print(sorted({m.partition('.')[0] for m in sys.modules} & heavy))"
         )
-        done = subprocess.run([installed / "python", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [installed / "python", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
         assert done.stdout.splitlines()[-1] == "[]"
 
 

@@ -12,7 +12,16 @@ from mlopsgen.cli.workspace import SPEC, Workspace
 from mlopsgen.diagnostics import Diagnostic, Failed
 from mlopsgen.version import VERSION
 
-SIGN = {"create": "+", "update": "~", "remove": "-", "adopt": "=", "left": "!", "keep": " ", "unchanged": " ", "unmanaged": " "}
+SIGN = {
+    "create": "+",
+    "update": "~",
+    "remove": "-",
+    "adopt": "=",
+    "left": "!",
+    "keep": " ",
+    "unchanged": " ",
+    "unmanaged": " ",
+}
 
 
 @click.command()
@@ -61,7 +70,9 @@ def command(
     return 2 if failed else 1 if check and differs else 0
 
 
-def _one(workspace: Workspace, check: bool, force: bool, only_list: bool) -> tuple[dict[str, Any], tuple[Diagnostic, ...]]:
+def _one(
+    workspace: Workspace, check: bool, force: bool, only_list: bool
+) -> tuple[dict[str, Any], tuple[Diagnostic, ...]]:
     count = None if force or only_list else ready(workspace.spec, workspace.folder, workspace.repository)
     if count is not None:
         return {"spec": workspace.spec, "files": [], "pins": [], "count": count, "differs": False}, ()
@@ -73,7 +84,13 @@ def _one(workspace: Workspace, check: bool, force: bool, only_list: bool) -> tup
     compiled = compile(workspace, pins)
     if only_list:
         files = [{"path": file.key, "change": "", "target": file.target} for file in compiled.files]
-        return {"spec": workspace.spec, "files": files, "pins": [], "count": len(files), "differs": False}, compiled.warnings
+        return {
+            "spec": workspace.spec,
+            "files": files,
+            "pins": [],
+            "count": len(files),
+            "differs": False,
+        }, compiled.warnings
     result = build(
         workspace.folder,
         workspace.repository,
@@ -105,7 +122,9 @@ def _tell(row: dict[str, Any], check: bool, quiet: bool, verbose: bool, only_lis
     changed = [file for file in row["files"] if file["change"] in ("create", "update", "remove", "adopt", "left")]
     if not quiet:
         for file in row["files"] if verbose else changed:
-            look = {"create": "good", "update": "warning", "remove": "error", "left": "warning"}.get(file["change"], "dim")
+            look = {"create": "good", "update": "warning", "remove": "error", "left": "warning"}.get(
+                file["change"], "dim"
+            )
             click.echo(words.styled(f"{SIGN[file['change']]} {_shown(file['path'])}", look))
         if check and row["differs"] and row["pins"]:
             click.echo(f"pins in force that are not mlopsgen's own: {', '.join(row['pins'])}")

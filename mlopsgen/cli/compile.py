@@ -49,7 +49,10 @@ def compile(workspace: Workspace, pins: Mapping[str, Pin]) -> Compiled:
     files = [_rendered(target, file, overrides, used) for target, file in _wanted(project, tree)]
     files, unmatched = _patched(project, tree, files)
     notes = [*unmatched, *_unused(project, tree, files, overrides, used)]
-    whole = not project.targets.others and templates_folder(data) == (tree.find(("templates",)) or Node("", tree.span)).value
+    whole = (
+        not project.targets.others
+        and templates_folder(data) == (tree.find(("templates",)) or Node("", tree.span)).value
+    )
     plain = tree.find(("templates",)) is None and not templates_folder(data) and not project.targets.others
     digest = input_digest(data, workspace.folder) if whole or plain else ""
     return Compiled(project, tuple(sorted(files, key=lambda f: f.key)), (*warnings, *notes), digest)
@@ -64,7 +67,9 @@ def _wanted(project: Project, tree: Node) -> Iterator[tuple[str, File]]:
         path = f"targets.others[{index}]"
         if found is None:
             help = "install the package that has it, or drop the name"
-            raise Failed([diagnose("E230", f"no installed package has a target `{name}`", path=path, span=span, help=help)])
+            raise Failed(
+                [diagnose("E230", f"no installed package has a target `{name}`", path=path, span=span, help=help)]
+            )
         try:
             yield from ((str(name), file) for file in found.files(project))
         except Exception as error:
@@ -100,7 +105,15 @@ def _patched(project: Project, tree: Node, files: list[Rendered]) -> tuple[list[
         index = by_key.get(str(item.file), by_key.get(f"//{item.file}"))
         if index is None:
             help = "see `mlopsgen build --list` for the files there are"
-            notes.append(diagnose("W222", f"no target writes {item.file}: the patch changes nothing", path=f"patches[{number}].file", span=span, help=help))
+            notes.append(
+                diagnose(
+                    "W222",
+                    f"no target writes {item.file}: the patch changes nothing",
+                    path=f"patches[{number}].file",
+                    span=span,
+                    help=help,
+                )
+            )
             continue
         from mlopsgen.render.patch import patch
 
@@ -140,4 +153,10 @@ def _unused(
     for name in sorted(set(overrides) - used):
         span = tree.nearest(("templates",)).span
         message = f"the template {name} replaces nothing"
-        yield diagnose("W224", message, path="templates", span=span, help="name it like one of ours, such as `docker/train.Dockerfile`")
+        yield diagnose(
+            "W224",
+            message,
+            path="templates",
+            span=span,
+            help="name it like one of ours, such as `docker/train.Dockerfile`",
+        )

@@ -20,7 +20,14 @@ def _complete(context: click.Context, parameter: click.Parameter, incomplete: st
 
 @click.command()
 @click.argument("topic", metavar="FIELD|CODE", shell_complete=_complete)
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Form of the output.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Form of the output.",
+)
 def command(topic: str, form: str) -> int:
     """Explain a field of mlops.yaml, by its dotted path, or a diagnostic code.
 
@@ -76,7 +83,10 @@ def _text(told: dict[str, Any]) -> str:
     for key, value in told.items():
         if isinstance(value, dict):
             width = max((len(name) for name in value), default=0)
-            lines += [words.styled(f"{key}:", "bold"), *(f"  {name.ljust(width)}  {text}" for name, text in value.items())]
+            lines += [
+                words.styled(f"{key}:", "bold"),
+                *(f"  {name.ljust(width)}  {text}" for name, text in value.items()),
+            ]
         elif "\n" in str(value):
             lines += [words.styled(f"{key}:", "bold"), *(f"  {line}".rstrip() for line in str(value).splitlines())]
         else:

@@ -49,7 +49,13 @@ IGNORED = ("/.venv/", "/mlflow.db", "/mlruns/", "/mlartifacts/", "/checkpoints/"
 @click.option("--repository", help="GitHub repository, `owner/name`.")
 @click.option("--yes", is_flag=True, help="Ask nothing; take flags and defaults.")
 def command(
-    folder: str, name: str | None, raw: str | None, base: str | None, owner: str | None, repository: str | None, yes: bool
+    folder: str,
+    name: str | None,
+    raw: str | None,
+    base: str | None,
+    owner: str | None,
+    repository: str | None,
+    yes: bool,
 ) -> int:
     """Write a first, commented mlops.yaml into FOLDER; asks for what no flag gives. Overwrites nothing.
 

@@ -44,7 +44,9 @@ class _Lazy(click.Group):
             from mlopsgen.cli.words import closest
 
             hint = closest(args[0], list(COMMANDS))
-            raise click.UsageError(f"{error.message} Did you mean `{hint}`?" if hint else error.message, context) from None
+            raise click.UsageError(
+                f"{error.message} Did you mean `{hint}`?" if hint else error.message, context
+            ) from None
 
 
 @click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})

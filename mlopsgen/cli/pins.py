@@ -10,7 +10,9 @@ from mlopsgen.contract.pins import DEFAULTS, Pin
 from mlopsgen.output.lock import MAX_LOCK, parse
 from mlopsgen.output.paths import LOCK
 
-_ACTION = re.compile(r"uses: (?P<name>[\w.-]+/[\w.-]+)@(?P<digest>[0-9a-f]{40}) # (?P<version>v[0-9][0-9.]*)\s*$", re.MULTILINE)
+_ACTION = re.compile(
+    r"uses: (?P<name>[\w.-]+/[\w.-]+)@(?P<digest>[0-9a-f]{40}) # (?P<version>v[0-9][0-9.]*)\s*$", re.MULTILINE
+)
 _IMAGE = re.compile(r"^FROM (?P<name>[\w./:-]+)@(?P<digest>sha256:[0-9a-f]{64})\b", re.MULTILINE)
 MAX_FILE = 1024 * 1024
 

@@ -17,7 +17,14 @@ from mlopsgen.diagnostics import Failed
 @click.command()
 @click.argument("spec", default=SPEC, type=click.Path())
 @click.option("-e", "--environment", metavar="NAME", help="What holds in one environment.")
-@click.option("--format", "form", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True, help="Form of the output.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["yaml", "json"]),
+    default="yaml",
+    show_default=True,
+    help="Form of the output.",
+)
 @click.option("--origins/--no-origins", default=True, help="Say where each value came from.")
 def command(spec: str, environment: str | None, form: str, origins: bool) -> int:
     """Print the resolved SPEC: defaults, derived values and overlays filled in, each with where it came from.
@@ -56,7 +63,11 @@ def command(spec: str, environment: str | None, form: str, origins: bool) -> int
 
 
 def _json(data: Any, where: Any) -> str:
-    shown = _marked(data, (), lambda value, path: {"value": value, "origin": where(value, path)}) if where else _marked(data, (), lambda v, p: v)
+    shown = (
+        _marked(data, (), lambda value, path: {"value": value, "origin": where(value, path)})
+        if where
+        else _marked(data, (), lambda v, p: v)
+    )
     return json.dumps(shown, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from mlopsgen.cli import words
@@ -17,25 +15,24 @@ from mlopsgen.diagnostics import Diagnostic, Failed
 @words.quiet
 @click.option("--strict", is_flag=True, help="Warnings are errors.")
 def command(specs: tuple[str, ...], form: str, quiet: bool, strict: bool) -> int:
-    """Check each SPEC, a file or a folder: shape, units, and what must hold across sections. Writes nothing.
+    """Check each SPEC, a file or a folder, as `build` does: shape, units, what must hold across sections, patches and
+    templates. Writes nothing.
 
     \b
     Examples:
       mlopsgen validate
       mlopsgen validate --format sarif > mlopsgen.sarif
     """
-    from mlopsgen.project.resolve import resolve
+    from mlopsgen.cli.compile import compile
+    from mlopsgen.cli.pins import effective
     from mlopsgen.spec import language
-    from mlopsgen.spec.load import parse
-    from mlopsgen.spec.read import read
 
     found: list[Diagnostic] = []
     failed = False
     for argument in specs or (SPEC,):
         workspace = Workspace(argument)
         try:
-            tree = parse(read(workspace.spec), workspace.spec)
-            found += resolve(tree, folder=workspace.relative, spec_file=os.path.basename(workspace.spec)).warnings
+            found += compile(workspace, effective(workspace)[0]).warnings
         except Failed as failure:
             failed = True
             found += failure.diagnostics

@@ -10,8 +10,7 @@ from typing import Any
 
 import click
 
-from mlopsgen.diagnostics import Diagnostic, Severity
-from mlopsgen.diagnostics import report
+from mlopsgen.diagnostics import Diagnostic, Severity, report
 from mlopsgen.diagnostics.model import in_order
 from mlopsgen.version import VERSION
 
@@ -26,7 +25,12 @@ LOOKS: dict[str, dict[str, Any]] = {
 
 specs = click.argument("specs", nargs=-1, metavar="[SPEC]...", type=click.Path())
 output_format = click.option(
-    "--format", "form", type=click.Choice(report.FORMATS), default="text", show_default=True, help="How findings are told."
+    "--format",
+    "form",
+    type=click.Choice(report.FORMATS),
+    default="text",
+    show_default=True,
+    help="How findings are told.",
 )
 quiet = click.option("-q", "--quiet", is_flag=True, help="Only findings.")
 verbose = click.option("-v", "--verbose", is_flag=True, help="Also what did not change.")

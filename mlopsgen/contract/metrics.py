@@ -52,8 +52,12 @@ FAMILIES: tuple[Family, ...] = (
     Family("model_output_tokens", "histogram", "Tokens of an answer.", "tokens", (_MODEL, _VARIANT), TOKEN_BUCKETS),
     Family("model_queue_depth", "gauge", "Waiting requests.", "requests", (_MODEL, _VARIANT)),
     Family("model_gpu_memory_bytes", "gauge", "GPU memory in use.", "bytes", (("device", ()),)),
-    Family("model_version_info", "gauge", "1, labelled with the running version.", "", (_MODEL, _VARIANT, ("version", ()))),
+    Family(
+        "model_version_info", "gauge", "1, labelled with the running version.", "", (_MODEL, _VARIANT, ("version", ()))
+    ),
     Family("model_accuracy", "gauge", "Accuracy on the quality dataset.", "share", (_MODEL,), (), "quality"),
     Family("model_perplexity", "gauge", "Perplexity on the quality dataset.", "", (_MODEL,), (), "quality"),
-    Family("model_drift_score", "gauge", "Drift of recent requests.", "distance", (_MODEL, ("feature", ())), (), "quality"),
+    Family(
+        "model_drift_score", "gauge", "Drift of recent requests.", "distance", (_MODEL, ("feature", ())), (), "quality"
+    ),
 )

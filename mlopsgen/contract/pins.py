@@ -28,9 +28,6 @@ ACTIONS: dict[str, Pin] = {
 }
 
 IMAGES: dict[str, Pin] = {
-    "python:3.10-slim-bookworm": Pin(
-        "3.10-slim-bookworm", "sha256:68d914ec641a0b69267ce65184d000a2bc3a9ee2590ab702b82250ab2385735a"
-    ),
     "python:3.11-slim-bookworm": Pin(
         "3.11-slim-bookworm", "sha256:b18992999dbe963a45a8a4da40ac2b1975be1a776d939d098c647482bcad5cba"
     ),

@@ -6,6 +6,10 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
+from mlopsgen.diagnostics.secrets import redacted
+
+from mlopsgen.diagnostics.secrets import redacted
+
 
 class Severity(str, Enum):
     """How bad a diagnostic is. Only errors stop a build."""
@@ -68,7 +72,7 @@ def diagnose(
     Message and help may quote the user's text: line ends and control characters in them are escaped.
     """
     severity = Severity.WARNING if code.startswith("W") else Severity.ERROR
-    return Diagnostic(code, severity, one_line(message), path, span, one_line(help), related)
+    return Diagnostic(code, severity, one_line(redacted(message)), path, span, one_line(redacted(help)), related)
 
 
 def one_line(text: str) -> str:

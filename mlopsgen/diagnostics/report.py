@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mlopsgen.diagnostics.model import Diagnostic, Severity, Span
+from mlopsgen.diagnostics.secrets import redacted
 
 FORMATS = ("text", "json", "github", "sarif")
 WIDEST = 160
@@ -47,9 +48,9 @@ def _block(d: Diagnostic, sources: Mapping[str, str], style: Style) -> str:
 
 def _excerpt(span: Span, sources: Mapping[str, str], style: Style, mark: str, look: str) -> list[str]:
     rows = sources.get(span.file, "").split("\n")
-    if not rows[0] and len(rows) == 1 or span.line > len(rows):
+    if (not rows[0] and len(rows) == 1) or span.line > len(rows):
         return []
-    row = "".join(c if c.isprintable() else " " for c in rows[span.line - 1])
+    row = "".join(c if c.isprintable() else " " for c in redacted(rows[span.line - 1]))
     start = span.column - 1
     end = span.end_column - 1 if span.end_line == span.line else len(row.rstrip())
     cut = max(0, start - WIDEST // 2) if len(row) > WIDEST else 0

@@ -10,8 +10,8 @@ from mlopsgen.spec.document import Spec
 from mlopsgen.spec.environments import Environment
 from mlopsgen.spec.model import Model
 from mlopsgen.spec.serving import Serving
-from mlopsgen.spec.tracking import Tracking
 from mlopsgen.spec.traced import join, traced
+from mlopsgen.spec.tracking import Tracking
 
 ROLES = {
     "prompt": ("prompt", "instruction", "input", "question"),
@@ -45,12 +45,12 @@ ENVIRONMENTS = {"staging": {"branch": "dev"}, "production": {"branch": "main", "
 
 def filled(plain: dict[str, Any]) -> dict[str, Any]:
     """The document with the usual environments and columns where it names none; anything odd is left as it is."""
-    if not plain.get("environments"):
+    if plain.get("environments", {}) == {}:
         plain = {**plain, "environments": ENVIRONMENTS}
     data, model = plain.get("data"), plain.get("model")
-    if isinstance(data, dict) and isinstance(model, dict) and not data.get("columns"):
+    if isinstance(data, dict) and isinstance(model, dict) and data.get("columns", {}) == {}:
         task = model.get("task") or DEFAULT_TASK
-        if task in NEEDED:
+        if isinstance(task, str) and task in NEEDED:
             kinds = {"label": "category", "messages": "messages"}
             columns = {name: {"type": kinds.get(name, "text"), "role": name} for name in NEEDED[task][0]}
             plain = {**plain, "data": {**data, "columns": columns}}

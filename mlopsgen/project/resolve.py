@@ -41,6 +41,7 @@ def resolve(
     """
     found = list(checks.credentials(tree))
     tree = without_extensions(tree)
+    found += checks.expressions(tree)
     views: dict[str, checks.View] = {}
     for name, view in _views(tree):
         try:

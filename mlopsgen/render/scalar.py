@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any
 
-_WORDS = frozenset("y n yes no on off true false null nan inf ~ none".split())
+_WORDS = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "~", "none"])
 _NUMBERISH = re.compile(r"[-+.]?[0-9][0-9_,]*([.:eE][-+]?[0-9._:eE+-]*)?|[-+]?0[xXoObB][0-9a-fA-F_]*|[-+]?\.[0-9_]+([eE][-+]?[0-9]*)?")
 _DATEISH = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*|[0-9]+(:[0-9]+)+(\.[0-9]*)?")
 _FLOW_SAFE = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@+=:\\~*$^ -]*")

@@ -77,7 +77,7 @@ class _Bytecode(jinja2.BytecodeCache):
         self._ours: set[str] = set()
 
     def _path(self, bucket: Bucket) -> str:
-        name = f"template.{bucket.key}.{self._tag}.{sys.implementation.cache_tag}"
+        name = f"template.{bucket.key}.{sys.implementation.cache_tag}"
         return os.path.join(os.path.dirname(os.path.abspath(__file__)), "__pycache__", name)
 
     def load_bytecode(self, bucket: Bucket) -> None:
@@ -98,6 +98,9 @@ class _Bytecode(jinja2.BytecodeCache):
             os.replace(temporary, path)
         except OSError:
             pass
+
+    def get_source_checksum(self, source: str) -> str:
+        return super().get_source_checksum(source + self._tag)
 
     def get_cache_key(self, name: str, filename: str | None = None) -> str:
         key = super().get_cache_key(name, filename)
@@ -125,7 +128,7 @@ class _Environment(jinja2.Environment):
             bytecode_cache=_Bytecode(),
         )
 
-    concat = staticmethod(list)  # type: ignore[assignment]
+    concat: Any = staticmethod(list)
 
 
 _environment: _Environment | None = None
@@ -144,9 +147,10 @@ def fill(file: File, overrides: Mapping[str, str]) -> Sheet:
     loader: Any = environment.loader
     if loader.overrides is not overrides:
         loader.overrides = overrides
-        environment.cache and environment.cache.clear()
+        if environment.cache is not None:
+            environment.cache.clear()
     try:
-        parts: Iterable[str] = environment.get_template(name).render(**file.context)  # type: ignore[assignment]
+        parts: Iterable[str] = environment.get_template(name).render(**file.context)
     except jinja2.TemplateSyntaxError as error:
         raise Failed([_broken(file, error.name or name, error.lineno, error.message or "syntax error")]) from None
     except jinja2.TemplateNotFound as error:

@@ -37,6 +37,7 @@ if TYPE_CHECKING or not mode.light:
             frozen=True,
             defer_build=True,
             validate_default=True,
+            allow_inf_nan=False,
             alias_generator=lambda name: name.rstrip("_"),
         )
 
@@ -87,7 +88,7 @@ def field(
         derived: in words, what a missing value is taken from ("project.name").
         limits: passed to pydantic (`ge`, `le`, `min_length` …).
     """
-    extra = {name: value for name, value in (("x-unit", unit), ("x-derived", derived)) if value}
+    extra: Any = {name: value for name, value in (("x-unit", unit), ("x-derived", derived)) if value}
     return Field(default=default, description=description, examples=[example], json_schema_extra=extra or None, **limits)
 
 

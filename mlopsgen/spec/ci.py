@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Literal
 
 from mlopsgen.spec.base import Items, Section, field
-from mlopsgen.spec.scalars import Command, Cron, PythonVersion, Runners, Text
+from mlopsgen.spec.scalars import (
+    AwsRegion,
+    Command,
+    Cron,
+    IdentityProvider,
+    PythonVersion,
+    RoleArn,
+    Runners,
+    ServiceAccount,
+)
 from mlopsgen.spec.scalars import Key as SecretEnv
 
 
@@ -28,25 +37,18 @@ class RunnerLabels(Section):
 class Aws(Section):
     """Role by OpenID Connect."""
 
-    role: Text = field(
-        ..., "ARN of the role.", example="arn:aws:iam::123456789012:role/ml-ci",
-        pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$",
-    )  # fmt: skip
-    region: Text = field(..., "Region.", example="eu-west-1", pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
+    role: RoleArn = field(..., "ARN of the role.", example="arn:aws:iam::123456789012:role/ml-ci")
+    region: AwsRegion = field(..., "Region.", example="eu-west-1")
 
 
 class Gcp(Section):
     """Workload identity federation."""
 
-    provider: Text = field(
+    provider: IdentityProvider = field(
         ..., "Workload identity provider.",
         example="projects/123456789/locations/global/workloadIdentityPools/github/providers/acme",
-        pattern=r"^projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]+/providers/[a-z0-9-]+$",
     )  # fmt: skip
-    service_account: Text = field(
-        ..., "Service account.", example="ml-ci@acme.iam.gserviceaccount.com",
-        pattern=r"^[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com$",
-    )  # fmt: skip
+    service_account: ServiceAccount = field(..., "Service account.", example="ml-ci@acme.iam.gserviceaccount.com")
 
 
 class Credentials(Section):

@@ -19,16 +19,20 @@ CLASS, FUNCTION, PATTERN = "\0class", "\0function", "\0pattern"
 
 
 def path() -> str:
-    """Where the compiled form of exactly these sources, this pydantic-core and this Python lies."""
+    """Where the compiled form for this Python lies."""
+    return os.path.join(HERE, "__pycache__", f"language.{sys.implementation.cache_tag}.rules")
+
+
+def state() -> str:
+    """Names exactly these sources and this pydantic-core; another state makes a compiled form worthless."""
     from pydantic_core import __version__ as core
 
-    state = 0
+    sources = 0
     for name in sorted(os.listdir(HERE)):
         if name.endswith(".py"):
             status = os.stat(os.path.join(HERE, name))
-            state = (state * 1_000_003 + status.st_mtime_ns * 31 + status.st_size) % (1 << 61)
-    tag = f"{sys.implementation.cache_tag}-{VERSION}-{core}-{state:x}"
-    return os.path.join(HERE, "__pycache__", f"language.{tag}.rules")
+            sources = (sources * 1_000_003 + status.st_mtime_ns * 31 + status.st_size) % (1 << 61)
+    return f"{VERSION} {core} {sources:x}"
 
 
 _loaded: tuple[Any, dict[str, Any]] | None = None
@@ -40,8 +44,10 @@ def load() -> tuple[Any, dict[str, Any]] | None:
     if _loaded is None:
         try:
             with open(path(), "rb") as stream:
-                rules, shape = marshal.loads(stream.read())
+                of, rules, shape = marshal.loads(stream.read())
         except (OSError, ValueError, EOFError, TypeError):
+            return None
+        if of != state():
             return None
         _loaded = rules, shape
     return _loaded
@@ -56,7 +62,7 @@ def save(rules: Any, shape: dict[str, Any]) -> None:
     try:
         os.makedirs(os.path.dirname(target), exist_ok=True)
         with open(temporary, "wb") as stream:
-            stream.write(marshal.dumps((named(rules), shape)))
+            stream.write(marshal.dumps((state(), named(rules), shape)))
         os.replace(temporary, target)
     except (OSError, ValueError):
         pass

@@ -35,7 +35,7 @@ class Operation(Section):
     @model_validator(mode="after")
     def _complete(self) -> Operation:
         needs = {"move": "from_", "copy": "from_", "add": "value", "replace": "value", "test": "value"}.get(self.op)
-        if needs and needs not in self.model_fields_set:
+        if needs and (needs not in self.model_fields_set or (needs == "from_" and self.from_ is None)):
             raise Mistake(
                 "incomplete_operation", "{op} needs `{key}`", {"op": self.op, "key": needs.rstrip("_"), "at": "op"}
             )

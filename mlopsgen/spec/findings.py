@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic_core import ValidationError
 
-from mlopsgen.diagnostics import Diagnostic, diagnose
+from mlopsgen.diagnostics import Diagnostic, Span, diagnose
 from mlopsgen.spec import language
 from mlopsgen.spec.tree import Node, dotted
 
@@ -23,7 +23,7 @@ CODE_OF = {
     "url": "E113",
     "image": "E114",
     "header": "E115",
-    "string_pattern_mismatch": "E116",
+    "form": "E116",
     "range": "E106",
     "crossed_bounds": "E117",
     "empty_bounds": "E118",
@@ -76,7 +76,7 @@ def _finding(item: Any, tree: Node) -> Diagnostic:
         return _missing(path, tree, node)
     key = item["loc"][-1:] == ("[key]",)
     span = tree.key_span(path) if key or not path else node.span
-    related = ()
+    related: tuple[tuple[str, Span], ...] = ()
     if "and" in context:
         related = (("the other", tree.key_span((*item["loc"], context["and"]))),)
         span = tree.key_span(path)
@@ -98,8 +98,6 @@ def _words(code: str, kind: str, context: dict[str, Any], item: Any) -> tuple[st
     if code == "E106" and kind != "range":
         what = found or f"{_kind(item['input'])} of {len(item['input'])}"
         return f"{what} is out of range: {_bounds(kind, context)}", ""
-    if kind == "string_pattern_mismatch":
-        return f"{found} does not have the right form", "see the example of the field: `mlopsgen explain`"
     return item["msg"], context.get("hint", "")
 
 
@@ -133,7 +131,9 @@ def _missing(path: tuple[Any, ...], tree: Node, node: Node) -> Diagnostic:
     span = tree.key_span(path[:-1]) if len(path) > 1 else node.span._replace(end_line=1, end_column=2)
     where = f"`{dotted(path[:-1])}`" if path[:-1] else "the document"
     help = f"add `{path[-1]}: {shown(example).strip(chr(34))}`" if isinstance(example, str | int | float) else f"add `{path[-1]}`"
-    return diagnose("E102", f"{where} lacks `{path[-1]}`", path=dotted(path), span=span, help=help)
+    section = tree.find(path[:-1])
+    written = (*(section.path if section and section.path else path[:-1]), path[-1])
+    return diagnose("E102", f"{where} lacks `{path[-1]}`", path=dotted(written), span=span, help=help)
 
 
 def _type_help(wanted: str, value: Any) -> str:

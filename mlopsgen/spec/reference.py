@@ -99,7 +99,7 @@ def _schema_of(annotation: Any) -> dict[str, Any]:
 
 
 def _words(part: dict[str, Any], definitions: dict[str, Any]) -> str:
-    if "$ref" in part or part.get("type") == "object" and "properties" in part:
+    if "$ref" in part or (part.get("type") == "object" and "properties" in part):
         return "mapping"
     if "anyOf" in part:
         words = [_words(p, definitions) for p in part["anyOf"] if p.get("type") != "null"]

@@ -12,9 +12,13 @@ from typing import Annotated, Any
 from mlopsgen.spec.base import AfterValidator, BeforeValidator, Mistake, PlainValidator, Strict, WithJsonSchema
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_DURATION = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d|w))+$"
+_DURATION = r"^(?=.*[1-9])([0-9]+(\.[0-9]+)?(ms|s|m|h|d|w))+$"
 _SHARE = r"^[0-9]+(\.[0-9]+)?%$"
 _MEMORY = r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)$"
+_PATH = r"^(?![/~])(?![A-Za-z]:)(?!(?:.*/)?\.{0,2}(?:/|$))[^\\\s\x00-\x1f\x7f-\xa0]+$"
+_CRON_NUMBERS = ("[0-5]?[0-9]", "(?:[01]?[0-9]|2[0-3])", "(?:0?[1-9]|[12][0-9]|3[01])", "(?:0?[1-9]|1[0-2])", "0?[0-7]")
+_CRON_ITEMS = [rf"(?:\*|{n}(?:-{n})?)(?:/(?:0?[1-9]|[1-9][0-9]))?" for n in _CRON_NUMBERS]
+_CRON = r"^\s*" + r"\s+".join(f"{item}(?:,{item})*" for item in _CRON_ITEMS) + r"\s*$"
 _CPU = r"^([0-9]+(\.[0-9]+)?|[0-9]+m)$"
 
 
@@ -24,7 +28,7 @@ def _duration(value: Any) -> float:
             "duration", "{found} is not a duration", {"found": _shown(value), "hint": _duration_hint(value)}
         )
     seconds = sum(float(n) * SECONDS[unit] for n, unit in re.findall(r"([0-9.]+)(ms|[smhdw])", value))
-    if not 0 < seconds <= 10 * 366 * 86400:
+    if not 0.001 <= seconds <= 10 * 366 * 86400:
         raise Mistake("range", "{found} is not between 1ms and ten years", {"found": value})
     return round(seconds, 3)
 
@@ -37,7 +41,7 @@ def _duration_hint(value: Any) -> str:
 
 def _share(value: Any) -> float:
     if isinstance(value, str) and re.fullmatch(_SHARE, value):
-        number = round(float(value[:-1]) / 100, 9)
+        number = float(value[:-1]) / 100
     elif isinstance(value, int | float) and not isinstance(value, bool):
         number = float(value)
     else:
@@ -47,7 +51,7 @@ def _share(value: Any) -> float:
     if not 0 <= number <= 1:
         hint = f"did you mean `{value}%`?" if not isinstance(value, str) and 1 < number <= 100 else "write `5%` or `0.05`"
         raise Mistake("share", "{found} is more than the whole", {"found": _shown(value), "hint": hint})
-    return number
+    return round(number, 9) if isinstance(value, str) else number
 
 
 def _limit(value: Any) -> float:
@@ -136,7 +140,9 @@ def _relative(value: str) -> str:
         reason = "holds a backslash"
     elif ".." in parts:
         reason = "leaves the folder"
-    elif not value or "" in parts or "." in parts or any(ord(c) < 32 for c in value) or value != value.strip():
+    elif any(c.isspace() for c in value):
+        reason = "holds white space"
+    elif not value or "" in parts or "." in parts or not value.isprintable():
         reason = "is not a plain path"
     if reason:
         raise Mistake(
@@ -184,7 +190,7 @@ Share = Annotated[
     float,
     BeforeValidator(_share),
     WithJsonSchema(
-        {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string", "pattern": r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%$"}]}
+        {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string", "pattern": r"^0*(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%$"}]}
     ),
 ]
 """A part of a whole, held as a number from 0 to 1."""
@@ -192,7 +198,9 @@ Share = Annotated[
 Limit = Annotated[
     float,
     BeforeValidator(_limit),
-    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": _SHARE}]}),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "minimum": -1e300, "maximum": 1e300}, {"type": "string", "pattern": _SHARE}]}
+    ),
 ]
 """A number, or a share written with `%`."""
 
@@ -248,7 +256,7 @@ RegistryName = _pattern(
 )
 Key = _pattern("name", "a key", r"[A-Za-z_][A-Za-z0-9_]*", "letters, digits and `_`, not beginning with a digit", 63)
 FieldName = _pattern(
-    "name", "a column name", r"[^\s.`\"'$\\{}\[\]]+", "no spaces, quotes, dots, brackets or `$`", 100
+    "name", "a column name", r"""[^\s.`"'$\\{}\[\]]+""", "no spaces, quotes, dots, brackets or `$`", 100
 )
 AlertName = _pattern("name", "an alert name", "[A-Za-z_][A-Za-z0-9_]*", "CamelCase letters and digits", 100)
 SecretName = _pattern(
@@ -316,14 +324,33 @@ Function = _pattern(
 )
 Command = _pattern("name", "a command", r"[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*", "write one line", 1000)
 Text = _pattern("name", "a line of text", r"[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*", "write one line, not empty", 500)
-Path = Annotated[str, AfterValidator(_relative), WithJsonSchema({"type": "string", "minLength": 1})]
+Path = Annotated[str, AfterValidator(_relative), WithJsonSchema({"type": "string", "pattern": _PATH})]
 """A path below the folder of mlops.yaml."""
 
-Cron = Annotated[str, AfterValidator(_cron), WithJsonSchema({"type": "string"})]
+Cron = Annotated[str, AfterValidator(_cron), WithJsonSchema({"type": "string", "pattern": _CRON})]
 """A POSIX cron line in UTC."""
 
 Pointer = _pattern("path", "a JSON pointer", r"(/([^/~]|~[01])*)*", "write `/key/0/key`; `~1` stands for `/`, `~0` for `~`", 2000)
-PythonVersion = _pattern("name", "a Python version", r"3\.(?:1[0-9])", 'write it as text: `"3.11"`', 10)
+RoleArn = _pattern(
+    "form",
+    "the ARN of a role",
+    r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+",
+    "write `arn:aws:iam::ACCOUNT:role/NAME`",
+    500,
+)
+AwsRegion = _pattern("form", "an AWS region", r"[a-z]{2}(-[a-z]+)+-[0-9]", "as in `eu-west-1`", 50)
+IdentityProvider = _pattern(
+    "form",
+    "a workload identity provider",
+    r"projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]+/providers/[a-z0-9-]+",
+    "write `projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER`",
+    500,
+)
+ServiceAccount = _pattern(
+    "form", "a service account", r"[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com", "write `NAME@PROJECT.iam.gserviceaccount.com`"
+)
+Currency = _pattern("form", "a currency", "[A-Z]{3}", "write its ISO 4217 code, such as `USD`", 3)
+PythonVersion = _pattern("name", "a Python version", r"3\.1[1-4]", 'write it as text, from `"3.11"` to `"3.14"`', 10)
 Runner = _pattern("name", "a runner label", r"[A-Za-z0-9][A-Za-z0-9._-]*", "a label of a GitHub runner", 100)
 Runners = Annotated[
     tuple[Runner, ...],
@@ -332,8 +359,12 @@ Runners = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"},
-                {"type": "array", "minItems": 1, "items": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"}},
+                {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 100},
+                {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 100},
+                },
             ]
         }
     ),

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from mlopsgen.spec.base import Mistake, Section, field, model_validator
-from mlopsgen.spec.scalars import Cpu, Duration, Header, Image, Key, Memory, Path, SecretKey, SecretName
+from mlopsgen.spec.scalars import (
+    Cpu,
+    Currency,
+    Duration,
+    Header,
+    Image,
+    Key,
+    LabelValue,
+    Memory,
+    Path,
+    SecretKey,
+    SecretName,
+)
 
 
 class SecretRef(Section):
@@ -60,7 +72,7 @@ class ServingResources(Section):
     """What one server asks for."""
 
     gpu: int = field(0, "GPUs.", unit="GPUs", example=1, ge=0, le=64)
-    gpu_type: str | None = field(None, "Value of the node label `nvidia.com/gpu.product`.", example="nvidia-l4")
+    gpu_type: LabelValue | None = field(None, "Value of the node label `nvidia.com/gpu.product`.", example="nvidia-l4")
     cpu: Cpu = field("2", "CPU.", unit="cores", example=4)
     memory: Memory = field("4Gi", "Memory.", unit="bytes", example="16Gi")
 
@@ -69,7 +81,7 @@ class Cost(Section):
     """Prices, for dashboards and plans."""
 
     gpu_hour: float = field(..., "Price of a GPU hour.", unit="currency per hour", example=2.5, ge=0, le=1e6)
-    currency: str = field("USD", "ISO 4217 code.", example="USD", pattern="^[A-Z]{3}$")
+    currency: Currency = field("USD", "ISO 4217 code.", example="USD")
 
 
 class Serving(Section):

@@ -52,9 +52,7 @@ class Node:
         node = self
         for part in path:
             value = node.value
-            if isinstance(value, dict) and part in value:
-                node = value[part]
-            elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            if (isinstance(value, dict) and part in value) or (isinstance(value, list) and isinstance(part, int) and part < len(value)):
                 node = value[part]
             else:
                 return None
@@ -72,7 +70,7 @@ class Node:
         """Place of the key of a mapping's entry, or of the value where there is no key."""
         parent = self.find(path[:-1])
         if parent is not None and path and path[-1] in parent.keys:
-            return parent.keys[path[-1]]  # type: ignore[index]
+            return parent.keys[path[-1]]
         return self.nearest(path).span
 
 

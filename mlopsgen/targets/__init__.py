@@ -29,7 +29,7 @@ def built_in(project: Project) -> Iterator[tuple[str, Target]]:
     """Our targets that the spec has switched on, with their names."""
     for name in BUILT_IN:
         if getattr(project.targets, name):
-            yield name, import_module(f"mlopsgen.targets.{name}")  # type: ignore[misc]
+            yield name, import_module(f"mlopsgen.targets.{name}")
 
 
 def others(names: Iterable[str]) -> dict[str, Target | None]:

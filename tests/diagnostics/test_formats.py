@@ -131,7 +131,7 @@ def test_json_has_the_agreed_keys() -> None:
             "help": "",
         },
     ]
-    assert list(report.as_json([bare])[0]) == "code severity message path file line column help".split()
+    assert list(report.as_json([bare])[0]) == ["code", "severity", "message", "path", "file", "line", "column", "help"]
 
 
 def test_github_annotations_escape_what_would_end_them() -> None:

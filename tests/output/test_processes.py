@@ -34,7 +34,7 @@ def _child(work: Callable[[], object]) -> int:
     try:
         work()
         code = 0
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
     finally:
         os._exit(code)

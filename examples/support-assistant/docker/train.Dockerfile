@@ -6,9 +6,9 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 
 COPY requirements.txt /tmp/requirements.txt
-RUN pip install --no-cache-dir --requirement /tmp/requirements.txt
+RUN pip install --no-cache-dir --requirement /tmp/requirements.txt \
+ && useradd --uid 10001 --no-create-home app
 
-RUN useradd --uid 10001 --no-create-home app
 COPY . /app
 WORKDIR /app
 USER 10001:10001

@@ -5,6 +5,4 @@ from __future__ import annotations
 from mlopsgen.diagnostics.catalogue import language, output, reading, sections
 from mlopsgen.diagnostics.catalogue.code import Code
 
-CODES: dict[str, Code] = {
-    code.id: code for code in (*reading.CODES, *language.CODES, *sections.CODES, *output.CODES)
-}
+CODES: dict[str, Code] = {code.id: code for code in (*reading.CODES, *language.CODES, *sections.CODES, *output.CODES)}

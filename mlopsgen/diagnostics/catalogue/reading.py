@@ -4,10 +4,30 @@ from mlopsgen.diagnostics.catalogue.code import SMALLEST, Code
 
 CODES = (
     Code("E001", "no such file", "The spec does not exist.", "Run `mlopsgen init`, or name the file or its folder."),
-    Code("E002", "not a readable file", "The path is a folder, a device, or may not be read.", "Name a file that can be read."),
-    Code("E003", "file too large", "A spec holds settings; over 1 MiB it holds something else.", "Keep data in data files."),
-    Code("E004", "not UTF-8 text", "The file holds bytes that are no UTF-8 text, or control characters.", "Save it as UTF-8 text."),
-    Code("E005", "byte order mark", "Some readers take the mark for part of the first key.", "Save the file as UTF-8 without a byte order mark."),
+    Code(
+        "E002",
+        "not a readable file",
+        "The path is a folder, a device, or may not be read.",
+        "Name a file that can be read.",
+    ),
+    Code(
+        "E003",
+        "file too large",
+        "A spec holds settings; over 1 MiB it holds something else.",
+        "Keep data in data files.",
+    ),
+    Code(
+        "E004",
+        "not UTF-8 text",
+        "The file holds bytes that are no UTF-8 text, or control characters.",
+        "Save it as UTF-8 text.",
+    ),
+    Code(
+        "E005",
+        "byte order mark",
+        "Some readers take the mark for part of the first key.",
+        "Save the file as UTF-8 without a byte order mark.",
+    ),
     Code(
         "E006",
         "CR LF line ends",
@@ -54,7 +74,14 @@ CODES = (
         "- version: 1\n",
         (1, 1),
     ),
-    Code("E012", "key is not text", "Numbers, nulls and lists as keys are read differently by different readers.", "Quote the key.", SMALLEST + "1: x\n", (5, 1)),
+    Code(
+        "E012",
+        "key is not text",
+        "Numbers, nulls and lists as keys are read differently by different readers.",
+        "Quote the key.",
+        SMALLEST + "1: x\n",
+        (5, 1),
+    ),
     Code(
         "E013",
         "key given twice",

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 
 from mlopsgen.diagnostics import Diagnostic
 from mlopsgen.project.checks import data, environments, evaluation, model, rollout, serving
-from mlopsgen.project.checks.secrets import credentials
+from mlopsgen.project.checks.text import credentials, expressions
 from mlopsgen.project.checks.view import View
 
-__all__ = ["View", "across", "credentials"]
+__all__ = ["View", "across", "credentials", "expressions"]
 
 DOCUMENT = (data.check, model.check, evaluation.check, environments.check)
 EACH_ENVIRONMENT = (serving.check, rollout.check)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mlopsgen.diagnostics import Diagnostic
 from mlopsgen.project import derive
-from mlopsgen.project.checks.view import View
+from mlopsgen.project.checks.view import Also, View
 from mlopsgen.spec.findings import closest
 
 
@@ -26,7 +26,7 @@ def _roles(view: View) -> Iterator[Diagnostic]:
         needs = " or ".join(" and ".join(f"`{role}`" for role in need) for need in derive.NEEDED[task])
         names = {role: ", ".join(derive.ROLES[role]) for need in derive.NEEDED[task] for role in need}
         help = "; ".join(f"{role}: a column named {known}, or any with `role: {role}`" for role, known in names.items())
-        also = (("the task", ("model", "task")),)
+        also: Also = (("the task", ("model", "task")),)
         message = f"{task} needs columns in the roles {needs}"
         yield view.finding("E202", message, "data", "columns", help=help, also=also, on_key=True)
         return
@@ -52,5 +52,5 @@ def _named(view: View) -> Iterator[Diagnostic]:
         if column not in known:
             hint = closest(column, known)
             help = f"did you mean `{hint}`?" if hint else "columns: " + ", ".join(known)
-            also = (("the columns", ("data", "columns")),)
+            also: Also = (("the columns", ("data", "columns")),)
             yield view.finding("E204", f"there is no column `{column}`", *path, help=help, also=also, on_key=on_key)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mlopsgen.diagnostics import Diagnostic
 from mlopsgen.project import derive
-from mlopsgen.project.checks.view import View
+from mlopsgen.project.checks.view import Also, View
 
 
 def check(view: View) -> Iterator[Diagnostic]:
@@ -21,12 +21,14 @@ def check(view: View) -> Iterator[Diagnostic]:
             if other != name:
                 message = f"`{name}` and `{other}` are both deployed from branch `{environment.branch}`"
                 help = "give each environment a branch of its own, or leave `branch` out and deploy by hand"
-                yield view.finding("E217", message, *at, "branch", help=help, also=(("the other", ("environments", other, "branch")),))
+                yield view.finding(
+                    "E217", message, *at, "branch", help=help, also=(("the other", ("environments", other, "branch")),)
+                )
         namespace = derive.namespace(name, environment, spec.project.name)
         other = namespaces.setdefault(namespace, name)
         if other != name:
             message = f"`{name}` and `{other}` share the namespace `{namespace}`"
-            also = (("the other", ("environments", other, "namespace")),)
+            also: Also = (("the other", ("environments", other, "namespace")),)
             yield view.finding("E218", message, *at, "namespace", help="name another namespace", also=also)
         if len(namespace) > 63:
             message = f"the namespace `{namespace}` would have {len(namespace)} characters, Kubernetes allows 63"

@@ -34,7 +34,9 @@ def check(view: View) -> Iterator[Diagnostic]:
         if ":" not in step and step not in PREPROCESSING:
             hint = closest(step, list(PREPROCESSING))
             help = f"did you mean `{hint}`?" if hint else f"one of {', '.join(PREPROCESSING)}, or `module:function`"
-            yield view.finding("E229", f"there is no preprocessing step `{step}`", "model", "preprocess", index, help=help)
+            yield view.finding(
+                "E229", f"there is no preprocessing step `{step}`", "model", "preprocess", index, help=help
+            )
     if training.search is not None:
         yield from _search(view)
 
@@ -46,7 +48,9 @@ def _search(view: View) -> Iterator[Diagnostic]:
     if search.metric.name not in known:
         hint = closest(search.metric.name, list(known))
         help = f"did you mean `{hint}`?" if hint else "metrics: " + ", ".join(known)
-        yield view.finding("E210", f"the evaluation has no metric `{search.metric.name}`", *at, "metric", "name", help=help)
+        yield view.finding(
+            "E210", f"the evaluation has no metric `{search.metric.name}`", *at, "metric", "name", help=help
+        )
     for name, distribution in search.parameters.items():
         section = _section(name)
         if section is None or (name.startswith("adapter.") and view.spec.model.adapter is None):

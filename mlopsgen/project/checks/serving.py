@@ -30,7 +30,11 @@ def check(view: View) -> Iterator[Diagnostic]:
 def _latencies(view: View) -> Iterator[Diagnostic]:
     timeout = view.spec.serving.timeout
     limits: list[tuple[float, Path]] = []
-    gate, alert, slo = view.spec.rollout.gates.latency_p95, view.spec.monitoring.alerts.latency_p95, view.spec.monitoring.slo
+    gate, alert, slo = (
+        view.spec.rollout.gates.latency_p95,
+        view.spec.monitoring.alerts.latency_p95,
+        view.spec.monitoring.slo,
+    )
     if gate is not None and gate.max is not None:
         limits.append((gate.max, ("rollout", "gates", "latency_p95", "max")))
     if alert is not None:

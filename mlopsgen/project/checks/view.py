@@ -8,6 +8,9 @@ from mlopsgen.diagnostics import Diagnostic, Span, diagnose
 from mlopsgen.spec.document import Spec
 from mlopsgen.spec.tree import Node, Path, dotted
 
+Also = tuple[tuple[str, Path], ...]
+"""Other places that take part, each with a label."""
+
 
 class View(NamedTuple):
     """A valid document, with one environment's overlays merged in, and where everything stands.
@@ -34,7 +37,13 @@ class View(NamedTuple):
         return dotted(node.path if node is not None and node.path else path)
 
     def finding(
-        self, code: str, message: str, *path: str | int, help: str = "", also: tuple[tuple[str, Path], ...] = (), on_key: bool = False
+        self,
+        code: str,
+        message: str,
+        *path: str | int,
+        help: str = "",
+        also: Also = (),
+        on_key: bool = False,
     ) -> Diagnostic:
         """A diagnostic at `path`, with the other places that take part."""
         related = tuple((label, self.span(*other)) for label, other in also if self.tree.find(other) is not None)

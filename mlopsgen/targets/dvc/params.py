@@ -25,7 +25,8 @@ def parameters(project: Project) -> dict[str, Any]:
         "bias": plain(evaluation.bias),
         "register": plain(project.registry),
     }
-    return without_nothing(result)
+    kept: dict[str, Any] = without_nothing(result)
+    return kept
 
 
 def plain(value: Any, leave: set[str] = frozenset()) -> Any:  # type: ignore[assignment]

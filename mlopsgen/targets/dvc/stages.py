@@ -40,47 +40,62 @@ def stages(project: Project) -> Iterator[tuple[str, Stage]]:
     """Name and content of each stage that the spec asks for."""
     data, evaluation = project.data, project.evaluation
     if data.collect is not None:
-        yield "collect", {
-            "desc": "Fetch the raw records.",
-            "cmd": command("collect"),
-            "deps": [module_file(data.collect)],
-            "params": ["data.collect", "data.raw"],
-            "outs": [data.raw],
-        }
+        yield (
+            "collect",
+            {
+                "desc": "Fetch the raw records.",
+                "cmd": command("collect"),
+                "deps": [module_file(data.collect)],
+                "params": ["data.collect", "data.raw"],
+                "outs": [data.raw],
+            },
+        )
     code = [module_file(step) for step in project.model.preprocess if ":" in step]
-    yield "prepare", {
-        "desc": "Normalise, drop duplicates, split.",
-        "cmd": command("prepare"),
-        "deps": [data.raw, *code],
-        "params": ["data", "model.preprocess", "model.task"],
-        "outs": [paths.TRAIN, paths.VALIDATION],
-        "metrics": [uncached(paths.PREPARATION)],
-    }
-    yield "validate", {
-        "desc": "Hold the data to its contract.",
-        "cmd": command("validate"),
-        "deps": [data.raw, paths.TRAIN, paths.VALIDATION],
-        "params": ["data"],
-        "outs": [uncached(paths.DATA_VALIDATION_PAGE)],
-        "metrics": [uncached(paths.DATA_VALIDATION)],
-    }
+    yield (
+        "prepare",
+        {
+            "desc": "Normalise, drop duplicates, split.",
+            "cmd": command("prepare"),
+            "deps": [data.raw, *code],
+            "params": ["data", "model.preprocess", "model.task"],
+            "outs": [paths.TRAIN, paths.VALIDATION],
+            "metrics": [uncached(paths.PREPARATION)],
+        },
+    )
+    yield (
+        "validate",
+        {
+            "desc": "Hold the data to its contract.",
+            "cmd": command("validate"),
+            "deps": [data.raw, paths.TRAIN, paths.VALIDATION],
+            "params": ["data"],
+            "outs": [uncached(paths.DATA_VALIDATION_PAGE)],
+            "metrics": [uncached(paths.DATA_VALIDATION)],
+        },
+    )
     if data.drift.reference != "champion":
-        yield "drift", {
-            "desc": "Compare with the reference data.",
-            "cmd": command("drift"),
-            "deps": [paths.TRAIN, data.drift.reference],
-            "params": ["drift"],
-            "outs": [uncached(paths.DRIFT_PAGE)],
-            "metrics": [uncached(paths.DRIFT)],
-        }
+        yield (
+            "drift",
+            {
+                "desc": "Compare with the reference data.",
+                "cmd": command("drift"),
+                "deps": [paths.TRAIN, data.drift.reference],
+                "params": ["drift"],
+                "outs": [uncached(paths.DRIFT_PAGE)],
+                "metrics": [uncached(paths.DRIFT)],
+            },
+        )
     yield "train", _train(project, code)
-    yield "evaluate", {
-        "desc": "Score the model on the validation part.",
-        "cmd": command("evaluate"),
-        "deps": [paths.MODEL, paths.VALIDATION, *code],
-        "params": ["model.task", "train.max_length"],
-        "metrics": [uncached(paths.EVALUATION)],
-    }
+    yield (
+        "evaluate",
+        {
+            "desc": "Score the model on the validation part.",
+            "cmd": command("evaluate"),
+            "deps": [paths.MODEL, paths.VALIDATION, *code],
+            "params": ["model.task", "train.max_length"],
+            "metrics": [uncached(paths.EVALUATION)],
+        },
+    )
     if evaluation.benchmark is not None:
         yield "benchmark", _suite("benchmark", "Measure latency and throughput.", paths.BENCHMARK, paths.VALIDATION)
     if evaluation.safety is not None:
@@ -125,20 +140,26 @@ def _release_stages(project: Project) -> Iterator[tuple[str, Stage]]:
     judged = reports
     if params:
         judged = [paths.GATES]
-        yield "gate", {
-            "desc": "Judge the metrics; stops the pipeline when one is outside of its limits.",
-            "cmd": command("gate"),
-            "deps": reports,
-            "params": params,
-            "metrics": [uncached(paths.GATES)],
-        }
-    yield "register", {
-        "desc": "Register the model as challenger.",
-        "cmd": command("register"),
-        "deps": [paths.MODEL, *judged],
-        "params": ["model.name", "register"],
-        "outs": [uncached(paths.REGISTRATION)],
-    }
+        yield (
+            "gate",
+            {
+                "desc": "Judge the metrics; stops the pipeline when one is outside of its limits.",
+                "cmd": command("gate"),
+                "deps": reports,
+                "params": params,
+                "metrics": [uncached(paths.GATES)],
+            },
+        )
+    yield (
+        "register",
+        {
+            "desc": "Register the model as challenger.",
+            "cmd": command("register"),
+            "deps": [paths.MODEL, *judged],
+            "params": ["model.name", "register"],
+            "outs": [uncached(paths.REGISTRATION)],
+        },
+    )
 
 
 def uncached(path: str) -> dict[str, Any]:

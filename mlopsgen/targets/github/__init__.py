@@ -12,12 +12,11 @@ from mlopsgen.targets.github.names import CI, RELEASE, RETRAIN, TRAIN, path
 
 
 def files(project: Project) -> Iterable[File]:
-    """`ml-ci.yaml`, `ml-train.yaml`, `ml-release.yaml` and, where something asks for it, `ml-retrain.yaml`."""
+    """`ml-ci.yaml`, `ml-train.yaml`, `ml-release.yaml` and `ml-retrain.yaml`."""
     yield _workflow(project, CI, ci.context(project))
     yield _workflow(project, TRAIN, train.context(project))
     yield _workflow(project, RELEASE, release.context(project))
-    if retrain.wanted(project):
-        yield _workflow(project, RETRAIN, retrain.context(project))
+    yield _workflow(project, RETRAIN, retrain.context(project))
 
 
 def _workflow(project: Project, workflow: str, context: Mapping[str, Any]) -> File:

@@ -34,7 +34,9 @@ def collect() -> tuple[int, str]:
             data = yaml.safe_load(stream)["data"]
         name, raw = data["collect"], data["raw"]
     except FileNotFoundError:
-        raise Mistaken(f"there is no {PARAMS} here: run `mlopsgen build`, then this in the folder of mlops.yaml") from None
+        raise Mistaken(
+            f"there is no {PARAMS} here: run `mlopsgen build`, then this in the folder of mlops.yaml"
+        ) from None
     except (KeyError, TypeError, yaml.YAMLError):
         raise Mistaken(f"{PARAMS} names no `data.collect`: set it in mlops.yaml and run `mlopsgen build`") from None
     path = raw if raw.endswith(".jsonl") else os.path.join(raw, FILE)

@@ -30,7 +30,7 @@ SPECS = {
     "vllm": SMALLEST + "serving: {engine: vllm, port: 9000}\n",
     "custom": SMALLEST + "serving: {engine: custom, address: ENGINE_URL, requirements: serve/requirements.txt}\n",
     "gpu": SMALLEST + "training: {resources: {gpu: 2}, requirements: train.txt, checkpoint: {store: kept}}\n",
-    **{f"python-{minor}": SMALLEST + f"ci: {{python: '3.{minor}'}}\n" for minor in range(10, 15)},
+    **{f"python-{minor}": SMALLEST + f"ci: {{python: '3.{minor}'}}\n" for minor in range(11, 15)},
 }
 DIGEST = re.compile(r"[a-z0-9./-]+:[A-Za-z0-9._-]+@sha256:[0-9a-f]{64}")
 

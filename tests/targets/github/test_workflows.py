@@ -5,11 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mlopsgen.project.model import Environment, Project
-from mlopsgen.project.resolve import resolve
 from mlopsgen.render.engine import render
-from mlopsgen.spec.load import parse
 from mlopsgen.targets.dvc.stages import stages as dvc_stages
-from mlopsgen.targets.github import files, release, retrain, train
+from mlopsgen.targets.github import files, release, train
 from tests.targets.github import specs
 
 
@@ -177,22 +175,6 @@ def test_a_deployment_without_an_address_is_smoke_tested_through_a_tunnel() -> N
     step = next(step for step in steps if step["name"] == "Smoke test")
     assert step["env"]["PORTS"] == "18000:8000"
     assert "kubectl port-forward" in step["run"]
-
-
-def test_a_retrain_is_there_when_something_asks_for_it() -> None:
-    wanted = {name for name in specs.CASES if retrain.wanted(specs.project(name))}
-    assert wanted == {"full", "retrain", "subfolder", "subfolder-full"}
-
-
-@pytest.mark.parametrize(
-    "section",
-    [
-        "monitoring: {alerts: {error_rate: {max: 5%, retrain: true}}}",
-        "environments: {live: {monitoring: {alerts: {drift: {max: 0.2, retrain: true}}}}}",
-    ],
-)
-def test_an_alert_can_ask_for_a_retrain(section: str) -> None:
-    assert retrain.wanted(resolve(parse(specs.smallest(section), "mlops.yaml")).project)
 
 
 def test_several_projects_share_a_repository() -> None:
