@@ -24,7 +24,7 @@ class Workspace:
         self.spec = os.path.join(argument, SPEC) if os.path.isdir(argument) else argument
         if self.spec.startswith("./"):
             self.spec = self.spec[2:]
-        self.folder = os.path.dirname(os.path.abspath(self.spec))
+        self.folder = os.path.realpath(os.path.dirname(os.path.abspath(self.spec)))
         self.repository = repository_root(self.folder)
 
     @property

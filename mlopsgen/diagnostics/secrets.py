@@ -11,7 +11,7 @@ CREDENTIAL = re.compile(
     | xox[abeoprs]-[A-Za-z0-9-]{10,}                             # Slack
     | (?<=hooks\.slack\.com/services/)[A-Za-z0-9/]+
     | sk-[A-Za-z0-9_-]{20,} | AIza[0-9A-Za-z_-]{35}              # OpenAI and alike, Google
-    | eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*  # JSON web token
+    | eyJ[A-Za-z0-9_-]{10,500}\.eyJ[A-Za-z0-9_-]{10,999}\.[A-Za-z0-9_-]*  # JSON web token
     | -----BEGIN\ [A-Z ]*PRIVATE\ KEY-----.*
     | (?<=://)[^/\s:@]*:[^/\s@]+(?=@)                            # user:password@host
     """,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mlopsgen.diagnostics import Failed, diagnose
+from mlopsgen.diagnostics import Diagnostic, Failed, diagnose
 from mlopsgen.render.files import File, Output
 from mlopsgen.render.sheet import Sheet
 from mlopsgen.render.verify import Misread, verify
@@ -40,8 +40,15 @@ def render(file: File, overrides: Mapping[str, str] | None = None) -> Output:
         except Misread as misread:
             raise Failed([_misread(file, misread)]) from None
     elif file.path.endswith(".json"):
-        json.loads(text)
+        try:
+            json.loads(text, parse_constant=_no_json)
+        except ValueError as error:
+            raise Failed([_misread(file, Misread(f"the result is not JSON: {error}"))]) from None
     return Output(text.encode(), tuple(sheet.origins))
+
+
+def _no_json(word: str) -> None:
+    raise ValueError(f"{word} is no number of JSON")
 
 
 def _write(sheet: Sheet, file: File) -> None:
@@ -66,7 +73,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _misread(file: File, misread: Misread) -> Any:
+def _misread(file: File, misread: Misread) -> Diagnostic:
     name = file.template or file.path
     help = "an expression stands for one whole YAML node: no text before, behind or around it, no quotes, no comment"
     return diagnose("E403", f"{name}: {misread}", path=file.path, help=help)

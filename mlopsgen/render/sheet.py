@@ -36,6 +36,7 @@ class Sheet:
         self.current = ""
         self.written: list[Written] = []
         self.origins: list[Origin] = []
+        self._alone = True
 
     def text(self) -> str:
         """Everything written so far."""
@@ -51,17 +52,19 @@ class Sheet:
             self.line += text.count("\n")
             self.current = text[newline + 1 :]
 
-    def value(self, value: Any, indent: int, *, flow: bool = False) -> None:
+    def value(self, value: Any, indent: int, *, flow: bool = False, alone: bool = True) -> None:
         """Write a value at the cursor.
 
         Args:
             value: scalar, mapping, list or `Commented`; an empty collection stands on the line.
             indent: column, from 0, of the key or dash that the value belongs to. A block goes below it.
             flow: inside `[…]` or `{…}`.
+            alone: nothing follows on the line, so that a text of several lines may be a block.
         """
-        comment = ""
+        comment, before = "", self._alone
         if isinstance(value, Commented):
             value, comment = value.value, value.comment
+        self._alone = before and alone and not comment
         if isinstance(value, Mapping) and value and not flow:
             self._break(indent, self._mapping, value)
         elif isinstance(value, Sequence) and not isinstance(value, str) and value and not flow:
@@ -69,6 +72,7 @@ class Sheet:
         else:
             self._space()
             self._inline(value, indent, flow)
+        self._alone = before
         if comment:
             self.write(f" # {comment}")
 
@@ -150,7 +154,7 @@ class Sheet:
                 self.write(", " if index else "")
                 self._inline(item, indent, True)
             self.write("]")
-        elif isinstance(value, str) and not flow and is_literal(value):
+        elif isinstance(value, str) and not flow and self._alone and is_literal(value):
             self._literal(value, indent)
         else:
             self._scalar(value, scalar(value, flow=flow))

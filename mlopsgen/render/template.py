@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jinja2
@@ -44,9 +44,16 @@ class _Carrier:
         return mark
 
 
+class _Parts(list[str]):
+    """What a template, or a macro or block in it, wrote. Only a template's is ever read."""
+
+    def __str__(self) -> str:
+        raise jinja2.TemplateRuntimeError("what a macro or block writes is no value: use `include`")
+
+
 @pass_context  # a function of the context keeps Jinja from folding constants past it
 def _finalize(context: Any, value: Any) -> _Carrier:
-    if isinstance(value, jinja2.Undefined):
+    if isinstance(value, jinja2.Undefined | _Parts):
         str(value)
     return _Carrier(value)
 
@@ -128,7 +135,7 @@ class _Environment(jinja2.Environment):
             bytecode_cache=_Bytecode(),
         )
 
-    concat: Any = staticmethod(list)
+    concat: Any = staticmethod(_Parts)
 
 
 _environment: _Environment | None = None
@@ -140,6 +147,20 @@ def fill(file: File, overrides: Mapping[str, str]) -> Sheet:
     Raises:
         Failed: the template does not exist or compile, names something unknown, or interpolates where it may not.
     """
+    parts = _rendered(file, overrides)
+    if file.path.endswith((".yaml", ".yml")):
+        return _as_yaml(parts, file)
+    sheet = Sheet()
+    for part in parts:
+        if isinstance(part, _Mark):
+            _one_line(sheet, part.value, file)
+        else:
+            sheet.write(part)
+    return sheet
+
+
+def _rendered(file: File, overrides: Mapping[str, str]) -> Sequence[str]:
+    """Text and marks, in order."""
     global _environment
     if _environment is None:
         _environment = _Environment()
@@ -150,31 +171,76 @@ def fill(file: File, overrides: Mapping[str, str]) -> Sheet:
         if environment.cache is not None:
             environment.cache.clear()
     try:
-        parts: Iterable[str] = environment.get_template(name).render(**file.context)
+        parts: Any = environment.get_template(name).render(**file.context)
+        return list(parts)
     except jinja2.TemplateSyntaxError as error:
         raise Failed([_broken(file, error.name or name, error.lineno, error.message or "syntax error")]) from None
     except jinja2.TemplateNotFound as error:
         raise Failed([_broken(file, name, None, f"there is no template {error.name}")]) from None
-    except jinja2.UndefinedError as error:
-        raise Failed([_broken(file, name, _line(error, name), error.message or "undefined")]) from None
-    sheet = Sheet()
-    place = _yaml_node if file.path.endswith((".yaml", ".yml")) else _one_line
-    for part in parts:
-        if isinstance(part, _Mark):
-            place(sheet, part.value, file)
-        else:
+    except jinja2.TemplateRuntimeError as error:
+        raise Failed([_broken(file, name, _line(error, name), error.message or "it cannot be filled")]) from None
+    except Exception as error:
+        if not overrides:  # only a template of the user's may do what Python refuses
+            raise
+        raise Failed([_broken(file, name, _line(error, name), f"{type(error).__name__}: {error}")]) from None
+
+
+def _as_yaml(parts: Sequence[str], file: File) -> Sheet:
+    """Each expression as a YAML node, at the indentation and in the style of its place."""
+    sheet, brackets = Sheet(), _Brackets()
+    for index, part in enumerate(parts):
+        if not isinstance(part, _Mark):
             sheet.write(part)
+            brackets.see(part)
+            continue
+        tail = _tail(parts, index + 1)
+        line = sheet.current
+        head = re.match(r" *(?:- +)*", line)
+        column = head.end() if head else 0
+        indent = column if line[column:] else max(column - 2, 0)
+        try:
+            sheet.value(part.value, indent, flow=brackets.open > 0, alone=not tail.strip(" "))
+        except TypeError as error:
+            help = "interpolate a value, not an object"
+            raise Failed([diagnose("E403", f"{file.template}: {error}", path=file.path, help=help)]) from None
     return sheet
 
 
-def _yaml_node(sheet: Sheet, value: Any, file: File) -> None:
-    line = sheet.current
-    head = re.match(r" *(?:- +)*", line)
-    column = head.end() if head else 0
-    rest = line[column:]
-    flow = rest.rstrip(" ").endswith(("[", ",", "{")) or rest.count("[") > rest.count("]") or rest.count("{") > rest.count("}")
-    indent = column if rest else max(column - 2, 0)
-    sheet.value(value, indent, flow=flow)
+def _tail(parts: Sequence[str], index: int) -> str:
+    """What follows on the line."""
+    while index < len(parts):
+        if isinstance(parts[index], _Mark):
+            return "another value"
+        if parts[index]:
+            return parts[index].partition("\n")[0]
+        index += 1
+    return ""
+
+
+class _Brackets:
+    """How many `[` and `{` of a template are open at the cursor.
+
+    They may stand open over several lines, but not beyond a line that is indented no deeper than where they began:
+    there the text of a script has a bracket that is none of YAML's.
+    """
+
+    _TOKEN = re.compile(r"""\n *(?P<next>[^ \n]?)|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|(?<=\s)#.*|(?P<bracket>[\[\]{}])""")
+
+    def __init__(self) -> None:
+        self.open = 0
+        self._indent = self._began = 0
+
+    def see(self, text: str) -> None:
+        """Go on over text of the template."""
+        for token in self._TOKEN.finditer(text):
+            if token["bracket"]:
+                self._began = self._began if self.open else self._indent
+                self.open = max(0, self.open + (1 if token["bracket"] in "[{" else -1))
+            elif token["next"] is not None:
+                self._indent = token.end() - token.start() - 1 - len(token["next"])
+                value_follows = token["next"] == "" and token.end() == len(text)
+                if self._indent <= self._began and (value_follows or token["next"] not in ("]", "}", "")):
+                    self.open = 0
 
 
 def _one_line(sheet: Sheet, value: Any, file: File) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from mlopsgen.spec.base import Items, Section, field
+from mlopsgen.spec.base import BeforeValidator, Items, Mistake, Section, field
 from mlopsgen.spec.ci import Ci
 from mlopsgen.spec.customize import Patch, Targets
 from mlopsgen.spec.data import Data
@@ -22,10 +22,17 @@ from mlopsgen.spec.tracking import Tracking
 from mlopsgen.spec.training import Training
 
 
+def _version(value: Any) -> Any:
+    if isinstance(value, bool):  # true is 1 in Python
+        found = {"found": str(value).lower(), "hint": "write `version: 1`"}
+        raise Mistake("literal_error", "{found} is not a version of the language", found)
+    return value
+
+
 class Spec(Section):
     """mlops.yaml, version 1. Keys that begin with `x-` are anyone's own and ignored."""
 
-    version: Literal[1] = field(..., "Version of the language.", example=1)
+    version: Annotated[Literal[1], BeforeValidator(_version)] = field(..., "Version of the language.", example=1)
     project: ProjectInfo = field(..., "Identity.", example={"name": "docstrings"})
     data: Data = field(..., "Data.", example={"raw": "data/raw"})
     model: Model = field(..., "Model.", example={"base": "meta-llama/Llama-2-7b-hf"})

@@ -171,7 +171,7 @@ class Monitoring(Section):
     slo: Slo | None = field(None, "Objectives.", example={"availability": "99.5%"})
     alerts: Alerts = field({}, "Alerts.", example={"error_rate": {"max": "5%"}})
     quality: Quality = field({}, "Quality exporter.", example={"every": "1h"})
-    notify: Notify = field({}, "Receivers.", example={"slack": {"channel": "#ml"}})
+    notify: Notify = field({}, "Receivers.", example={"slack": {"channel": "#ml-alerts", "webhook": {"secret": "slack", "key": "url"}}})
     operator: bool = field(False, "ServiceMonitor and PrometheusRule as well.", example=True)
     dashboards: Items[Dashboard] = field(
         ("service", "quality", "gpu", "rollout", "training", "cost"), "Dashboards.", example=["service", "quality"]

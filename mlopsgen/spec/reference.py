@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 from pydantic.fields import FieldInfo
 
 from mlopsgen.spec import fields
-from mlopsgen.spec.base import Section, key
+from mlopsgen.spec.base import Bounds, Section, key
 from mlopsgen.spec.document import Spec
-from mlopsgen.spec.schema import schema
 from mlopsgen.spec.tree import Path, dotted
 
 
@@ -60,8 +59,16 @@ def entry(path: Path, field: FieldInfo) -> Entry:
         kind(field),
         str(extra.get("x-unit", "")),
         _default(field, extra),
-        examples[0],
+        _of_range(path) or examples[0],
     )
+
+
+def _of_range(path: Path) -> Any:
+    """For an end of a range, a value of what has the range; None for everything else."""
+    above = fields.find(path[:-1])
+    if above is None or above.section is None or above.field is None or not issubclass(above.section, Bounds):
+        return None
+    return next(iter(above.field.examples[0].values())) if above.field.examples else None
 
 
 def _default(field: FieldInfo, extra: dict[str, Any]) -> str:
@@ -87,9 +94,8 @@ def flow(value: Any) -> str:
 
 def kind(field: FieldInfo) -> str:
     """The type in words, after the JSON Schema of the field."""
-    definitions = schema()["$defs"]
     annotated = typing.Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
-    return _words(_schema_of(annotated), definitions)
+    return _words(_schema_of(annotated))
 
 
 def _schema_of(annotation: Any) -> dict[str, Any]:
@@ -98,11 +104,11 @@ def _schema_of(annotation: Any) -> dict[str, Any]:
     return TypeAdapter(annotation).json_schema()
 
 
-def _words(part: dict[str, Any], definitions: dict[str, Any]) -> str:
+def _words(part: dict[str, Any]) -> str:
     if "$ref" in part or (part.get("type") == "object" and "properties" in part):
         return "mapping"
     if "anyOf" in part:
-        words = [_words(p, definitions) for p in part["anyOf"] if p.get("type") != "null"]
+        words = [_words(p) for p in part["anyOf"] if p.get("type") != "null"]
         return " or ".join(dict.fromkeys(words))
     if "const" in part:
         return f"`{part['const']}`"
@@ -110,10 +116,10 @@ def _words(part: dict[str, Any], definitions: dict[str, Any]) -> str:
         return "one of " + ", ".join(f"`{value}`" for value in part["enum"])
     if part.get("type") == "array":
         inner = part.get("items")
-        return f"list of {_words(inner, definitions)}" if isinstance(inner, dict) and inner else "list"
+        return f"list of {_words(inner)}" if isinstance(inner, dict) and inner else "list"
     if part.get("type") == "object":
         inner = part.get("additionalProperties")
-        return f"mapping of names to {_words(inner, definitions)}" if isinstance(inner, dict) else "mapping"
+        return f"mapping of names to {_words(inner)}" if isinstance(inner, dict) else "mapping"
     if part.get("type") == "string" and "ms|s|m|h" in part.get("pattern", ""):
         return "duration"
     if part.get("type") == "string" and part.get("pattern", "").endswith("%$"):

@@ -66,7 +66,7 @@ def _limit(value: Any) -> float:
 
 def _targets(value: Any) -> Any:
     if isinstance(value, str) and value in ("all-linear", "attention"):
-        return (value,)
+        return value
     if isinstance(value, list) and value and all(isinstance(v, str) and re.fullmatch(r"[A-Za-z0-9_.]+", v) for v in value):
         return tuple(value)
     raise Mistake(
@@ -205,7 +205,7 @@ Limit = Annotated[
 """A number, or a share written with `%`."""
 
 Modules = Annotated[
-    tuple[str, ...],
+    str | tuple[str, ...],
     PlainValidator(_targets),
     WithJsonSchema(
         {

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from mlopsgen.spec.base import Bounds
 from mlopsgen.spec.document import Spec
 from mlopsgen.spec.environments import OVERLAID, Environment, Overlay
 from mlopsgen.spec.scalars import Duration, Limit, Share
@@ -34,13 +35,14 @@ _OVERLAY = r"environments\..*\.(serving|rollout|experiment|monitoring)\b"
 LAXER = (
     Lax("E2", "", "", "compares values of several sections, or with what is outside of the spec"),
     Lax("E102", _OVERLAY, "", "the document's section may say it"),
-    Lax("E103", "", r"expected a whole number, found the number -?[0-9.e+]+$", "to JSON Schema 3.0 is a whole number"),
-    Lax("E103", "", "expected a finite number", "JSON has no other numbers"),
+    Lax("E103", "", r"found the number -?[0-9.e+]+$", "to JSON Schema 3.0 is a whole number"),
+    Lax("E103", "", "expected a finite number", "JSON has no such numbers"),
     Lax("E106", "", "is not between 1ms and ten years", "a sum over the parts of a duration"),
     Lax("E106", "", "does not rise", "compares two values of one list"),
     Lax("E106", "", "leaves one part empty", "a share so close to 0% or 100% that rounding makes it so"),
     Lax("E106", "", "is not a multiple of heads", "compares two values of one section"),
-    Lax("E108", "", "", "a NaN is a number to those readers that know it; JSON has none"),
+    Lax("E108", "", "^nan ", "JSON has no such number"),
+    Lax("E109", "", "^nan ", "JSON has no such number"),
     Lax("E111", "", "", "which characters are printable is more than a pattern can hold"),
     Lax("E112", "", "", "compares the ends of a range, as in `5-1`"),
     Lax("E117", "", "", "compares two values of one section"),
@@ -121,6 +123,10 @@ def _conditions(definitions: dict[str, Any]) -> None:
     for name, section in definitions.items():
         if name.startswith("Bounds") and not name.endswith("Overlay"):
             section["anyOf"] = [_given("min"), _given("max")]
+            section["description"] = (Bounds.__doc__ or "").strip()
+            if name == "BoundsDuration":
+                for end in section["properties"].values():
+                    end["examples"] = ["2s"]
     definitions["Model"]["oneOf"] = [_given("base"), _given("architecture")]
     distribution = definitions["Distribution"]
     distribution["oneOf"] = [_given(name) for name in distribution["properties"]]

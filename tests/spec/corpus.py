@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import random
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from mlopsgen.diagnostics import Failed
+from mlopsgen.diagnostics import Failed, Span
 from mlopsgen.diagnostics.catalogue import CODES
 from mlopsgen.spec.load import parse
+from mlopsgen.spec.tree import Node, placed
 from tests.conftest import FULL, SMALLEST
 
 WRONG: tuple[Any, ...] = (
@@ -17,27 +19,29 @@ WRONG: tuple[Any, ...] = (
     "a" * 300, [], [1], ["x"], ["x", "x"], [[]], [None], {}, {"x": 1}, {"min": 1}, {"max": None}, {"min": 2, "max": 1},
     {"secret": "s", "key": "k"},
 )  # fmt: skip
-"""Put in the place of every value of the full example."""
+"""Some of these are put in the place of every value of the full example."""
+EACH = 4
 
 LIMITS: dict[str, tuple[Any, ...]] = {
     "version": (1, 1.0, True, 2, "1"),
     "project.name": ("a", "a" * 40, "a" * 41, "a-b", "a-", "1a", "a_b", "A"),
     "project.repository": ("a/b", "a", "a/b/c", "-a/b", "a/" + "b" * 101),
-    "data.raw": ("a", "a/b", "a//b", "./a", "a/", "~/a", "c:/a", "a/../b", "a..b", "...", "a\tb", " a", "a\u00a0b"),
+    "data.raw": ("a", "a/b", "a//b", "./a", "a/", "~/a", "c:/a", "a/../b", "a..b", "...", "a\tb", " a", "a\u00a0b", "a\u00adb"),
     "data.remote": ("s3://b", "s3://b/c", "ftp://b", "folder", "../up", "a/../b", "https://u:p@h/x", "gs://b/c d"),
-    "data.split.validation": ("0%", "0.0%", "100%", "99.9%", 0, 0.0, 1, 1.0, 0.5, "1%", "50 %", -0.1, "099%"),
+    "data.split.validation": ("0%", "0.0%", "100%", "99.9%", 0, 0.0, 1, 1.0, 0.5, "1%", "50 %", -0.1, "099%", "99.99999999999%"),
     "data.split.seed": (0, 2**32 - 1, 2**32, -1, 1.0),
     "data.split.group_by": ("prompt", "a.b", "$a", 'a"b', "a'b", "a" * 101),
     "data.rows": ({"min": 1}, {"max": 1}, {"min": None}, {"min": None, "max": 3}, {"min": 1.5}, {"min": 3, "max": 3}),
     "data.columns": ({}, {"a b": {}}, {"prompt": {}, "response": None}, {"prompt": {}, "response": {"required": False}}),
     "data.drift.features": ({"prompt": ["length", "size"]}, {"prompt": []}, {"a.b": []}),
     "model.base": (None, "a", "a/b", "a b", ".", "-a"),
-    "model.architecture": ({"hidden_size": 8, "layers": 1, "heads": 1, "vocab_size": 260}, {}, None),
+    "model.task": ([], ["x"], "causal-lm", "causal", {"x": 1}),
+    "model.architecture": ({"hidden_size": 8, "layers": 1, "heads": 3, "vocab_size": 260}, {"hidden_size": 8, "layers": 1, "heads": 1, "vocab_size": 260}, {}, None),
     "model.adapter.targets": ("all-linear", "attention", "others", [], ["q_proj"], ["a-b"], [1]),
     "model.preprocess": ([], ["strip", "m:f"], ["m:f:g"], ["Strip"], "strip"),
     "training.epochs": (1e-9, 10000, 10001, 0, float("inf"), "3"),
     "training.learning_rate": (9.99, 10, 0, 1e-30),
-    "training.resources.cpu": (0.001, 99999, 100000, "0.5", "1500m", "1.5m", "4 cores"),
+    "training.resources.cpu": (0.001, 99999, 100000, float("nan"), "0.5", "1500m", "1.5m", "4 cores"),
     "training.resources.memory": ("1Gi", "1.5Gi", "1GB", "1024", "1e3", "1" * 19 + "Gi"),
     "training.search.parameters.learning_rate": (
         {"log_uniform": [1e-6, 1e-4]}, {"log_uniform": [0, 1]}, {"log_uniform": [2, 1]}, {"uniform": [1]}, {},
@@ -132,9 +136,9 @@ def without(plain: dict[str, Any], path: tuple[Any, ...]) -> dict[str, Any]:
 
 def samples() -> Iterator[Sample]:
     """Every sample, in the same order each time."""
-    whole = full()
+    whole, smallest = full(), parse(SMALLEST.read_text(), "mlops.yaml").plain()
     yield Sample("full", whole)
-    yield Sample("smallest", parse(SMALLEST.read_text(), "mlops.yaml").plain())
+    yield Sample("smallest", smallest)
     for code in CODES.values():
         try:
             yield Sample(code.id, parse(code.example, "mlops.yaml").plain())
@@ -143,7 +147,7 @@ def samples() -> Iterator[Sample]:
     for path in paths(whole):
         name = ".".join(map(str, path))
         yield Sample(f"{name} left out", without(whole, path))
-        for value in WRONG:
+        for value in random.Random(name).sample(WRONG, EACH):
             yield Sample(f"{name} = {value!r:.40}", put(whole, path, value))
     for path in [(), *paths(whole)]:
         here: Any = whole
@@ -153,4 +157,17 @@ def samples() -> Iterator[Sample]:
             yield Sample(f"{'.'.join(map(str, path))} with an unknown key", put(whole, (*path, "unknown"), 1))
     for dotted, values in LIMITS.items():
         for value in values:
-            yield Sample(f"{dotted} := {value!r:.60}", put(whole, tuple(dotted.split(".")), value))
+            for base, plain in (("full", whole), ("smallest", smallest)):
+                yield Sample(f"{base}, {dotted} := {value!r:.60}", put(plain, tuple(dotted.split(".")), value))
+
+
+def tree(plain: Any) -> Node:
+    """Plain data as a tree; all of it stands at one place."""
+    span = Span("mlops.yaml", 1, 1, 1, 2)
+
+    def node(value: Any) -> Node:
+        if isinstance(value, dict):
+            return Node({key: node(item) for key, item in value.items()}, span, keys=dict.fromkeys(value, span))
+        return Node([node(item) for item in value] if isinstance(value, list) else value, span)
+
+    return placed(node(plain))

@@ -13,13 +13,12 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
 from mlopsgen.cli.main import run
-from mlopsgen.diagnostics import Diagnostic, Failed, Span
+from mlopsgen.diagnostics import Diagnostic, Failed
 from mlopsgen.project.resolve import resolve
 from mlopsgen.spec.schema import LAXER, schema, text
-from mlopsgen.spec.tree import Node, placed
 from tests.conftest import EXAMPLES, ROOT
 
-from .corpus import Sample, samples
+from .corpus import Sample, samples, tree
 from .test_yaml import value as yaml_value
 
 SCHEMA = schema()
@@ -34,18 +33,6 @@ def _pattern(validator: Any, pattern: str, instance: Any, _: Any) -> Iterator[Va
 
 
 VALIDATOR = extend(Draft202012Validator, {"pattern": _pattern})(SCHEMA)
-
-
-def tree(plain: Any) -> Node:
-    """Plain data as a tree; all of it stands at one place."""
-    span = Span("mlops.yaml", 1, 1, 1, 2)
-
-    def node(value: Any) -> Node:
-        if isinstance(value, dict):
-            return Node({key: node(item) for key, item in value.items()}, span, keys=dict.fromkeys(value, span))
-        return Node([node(item) for item in value] if isinstance(value, list) else value, span)
-
-    return placed(node(plain))
 
 
 def refused(plain: Any) -> tuple[Diagnostic, ...]:
@@ -78,8 +65,8 @@ def test_the_schema_accepts_what_a_build_accepts(judged: list[Any]) -> None:
     print(f"\n{len(judged)} specs: {counts['valid']} valid, {counts['invalid']} invalid, ", end="")
     both = sum(bool(found) and not accepted for _, accepted, found in judged)
     print(f"{both} of them for the schema as well")
-    assert len(judged) > 10_000
-    assert min(counts.values()) > 1000
+    assert len(judged) > 2000
+    assert min(counts.values()) > 500
 
 
 def test_the_schema_refuses_what_a_build_refuses_but_for_known_reasons(judged: list[Any]) -> None:
