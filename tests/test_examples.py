@@ -124,7 +124,7 @@ def test_no_expression_stands_in_a_script_and_every_action_is_pinned(example: st
         for line in text.splitlines():
             if "uses: " in line and "./" not in line:
                 _, _, action = line.partition("uses: ")
-                name, _, rest = action.partition("@")
+                _, _, rest = action.partition("@")
                 sha, _, tag = rest.partition(" # ")
                 assert len(sha) == 40, line
                 assert tag.startswith("v"), line

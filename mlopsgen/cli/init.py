@@ -24,6 +24,7 @@ data:
   # remote: s3://bucket/prefix       # where DVC keeps data; default: the folder .dvc/store
   # columns:                         # default: the usual ones of the task
   #   prompt: {{type: text, length: {{min: 10, max: 2000}}}}
+  #   response: {{type: text, blank: false}}
 
 model:
 {model}

@@ -97,5 +97,6 @@ def _fault(error: Exception) -> str:
         f"mlopsgen has a fault: {type(error).__name__}: {error}\n"
         f"  at {place}\n"
         f"  mlopsgen {VERSION}, Python {platform.python_version()}, {platform.system()}\n"
-        "Nothing was half written. Please report this with the spec that shows it; `mlopsgen --debug …` prints the trace."
+        "Nothing was half written. Please report this with the spec that shows it; "
+        "`mlopsgen --debug …` prints the trace."
     )

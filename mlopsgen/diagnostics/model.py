@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import Enum
+from enum import StrEnum
 from typing import NamedTuple
 
 from mlopsgen.diagnostics.secrets import redacted
 
-from mlopsgen.diagnostics.secrets import redacted
 
-
-class Severity(str, Enum):
+class Severity(StrEnum):
     """How bad a diagnostic is. Only errors stop a build."""
 
     ERROR = "error"

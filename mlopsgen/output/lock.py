@@ -83,8 +83,8 @@ def parse(data: bytes) -> Lock:
     lock = Lock()
     generators: set[str] = set()
     inputs: set[str] = set()
-    for line in text.split("\n"):
-        line = line.removesuffix("\r")
+    for row in text.split("\n"):
+        line = row.removesuffix("\r")
         if not line or line.startswith("#"):
             continue
         kind, _, rest = line.partition(" ")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import SequenceMatcher
 from typing import Any
 
 from mlopsgen.diagnostics import Failed, diagnose
-from mlopsgen.render.scalar import is_plain
+from mlopsgen.render.scalar import is_plain, number
 
 
 def patch(path: str, content: bytes, object_name: str | None, operations: Sequence[Mapping[str, Any]]) -> bytes:
@@ -25,24 +26,84 @@ def patch(path: str, content: bytes, object_name: str | None, operations: Sequen
     """
     if path.endswith(".json"):
         document = _applied([json.loads(content)], None, operations)[0]
-        return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+        try:
+            return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+        except ValueError:
+            raise Failed([diagnose("E223", f"{path} would hold a number that JSON has not", path="ops.0")]) from None
     if not path.endswith((".yaml", ".yml")):
         raise Failed([diagnose("E223", f"{path} is neither YAML nor JSON, patches cannot change it", path="file")])
-    yaml = _yaml()
-    documents = _applied(list(yaml.load_all(content.decode())), object_name, operations)
-    stream = io.StringIO()
-    yaml.dump_all(documents, stream)
-    return stream.getvalue().encode()
+    text = content.decode()
+    meant = repr(_applied(_read(text), object_name, operations))
+    yaml, same = _writer(text)
+    changed = _dumped(yaml, _applied(list(yaml.load_all(text)), object_name, operations))
+    for made in (_spliced(text, same, changed), changed):
+        if repr(_read(made)) == meant:
+            return made.encode()
+    raise Failed([diagnose("E223", f"{path} cannot be changed without changing more than was asked for", path="ops.0")])
 
 
-def _yaml() -> Any:
+def _writer(text: str) -> tuple[Any, str]:
+    """A reader and writer that indents lists as the text does, and the text as it would write it."""
+    found = []
+    for sequence, offset in ((4, 2), (2, 0)):
+        yaml = _yaml(sequence, offset)
+        same = _dumped(yaml, list(yaml.load_all(text)))
+        if same == text:
+            return yaml, same
+        lines = set(text.split("\n"))
+        found.append((sum(line not in lines for line in same.split("\n")), offset, yaml, same))
+    return min(found, key=lambda one: one[0])[2:]
+
+
+def _yaml(sequence: int, offset: int) -> Any:
     from ruamel.yaml import YAML
+    from ruamel.yaml.representer import RoundTripRepresenter
 
+    class Representer(RoundTripRepresenter):  # type: ignore[misc]
+        """Writes numbers so that YAML 1.1 readers take them for such."""
+
+    Representer.add_representer(float, lambda to, value: to.represent_scalar("tag:yaml.org,2002:float", number(value)))
     yaml = YAML()
+    yaml.Representer = Representer
     yaml.preserve_quotes = True
     yaml.width = 1_000_000
-    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.indent(mapping=2, sequence=sequence, offset=offset)
     return yaml
+
+
+def _dumped(yaml: Any, documents: list[Any]) -> str:
+    stream = io.StringIO()
+    yaml.dump_all(documents, stream)
+    return stream.getvalue()
+
+
+def _spliced(text: str, same: str, changed: str) -> str:
+    """The text with the lines in which `changed` differs from `same`, which says what the text says."""
+    old, base, new = (part.split("\n") for part in (text, same, changed))
+    places: dict[int, int] = {}
+    for _, i, i_end, j, j_end in SequenceMatcher(None, old, base, autojunk=False).get_opcodes():
+        places |= {j: i, j_end: i_end}
+        if i_end - i == j_end - j:
+            places |= {j + step: i + step for step in range(j_end - j)}
+    made, at = [], 0
+    for kind, j, j_end, k, k_end in SequenceMatcher(None, base, new, autojunk=False).get_opcodes():
+        if kind != "equal":
+            if j not in places or j_end not in places:
+                return changed
+            made += [*old[at : places[j]], *new[k:k_end]]
+            at = places[j_end]
+    return "\n".join([*made, *old[at:]])
+
+
+def _read(text: str) -> list[Any]:
+    """What a text says, one entry for each document; nothing when it is not YAML."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return list(YAML(typ="safe", pure=True).load_all(text))
+    except (YAMLError, ValueError):
+        return []
 
 
 def _applied(documents: list[Any], object_name: str | None, operations: Sequence[Mapping[str, Any]]) -> list[Any]:
@@ -50,13 +111,14 @@ def _applied(documents: list[Any], object_name: str | None, operations: Sequence
     from jsonpointer import JsonPointerException
 
     index = _which(documents, object_name)
-    for number, operation in enumerate(operations):
+    for position, operation in enumerate(operations):
         ready = {key: _safe(value) if key == "value" else str(value) for key, value in operation.items()}
         try:
             documents[index] = JsonPatch([ready]).apply(documents[index], in_place=True)
         except (JsonPatchException, JsonPointerException, TypeError) as error:
             reason = str(error).splitlines()[0]
-            raise Failed([diagnose("E223", f"{operation['op']} {operation['path']}: {reason}", path=f"ops.{number}")]) from None
+            message = f"{operation['op']} {operation['path']}: {reason}"
+            raise Failed([diagnose("E223", message, path=f"ops.{position}")]) from None
     return documents
 
 

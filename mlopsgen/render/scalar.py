@@ -8,11 +8,15 @@ import re
 from typing import Any
 
 _WORDS = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "~", "none"])
-_NUMBERISH = re.compile(r"[-+.]?[0-9][0-9_,]*([.:eE][-+]?[0-9._:eE+-]*)?|[-+]?0[xXoObB][0-9a-fA-F_]*|[-+]?\.[0-9_]+([eE][-+]?[0-9]*)?")
+_NUMBERISH = re.compile(
+    r"[-+.]?[0-9][0-9_,]*([.:eE][-+]?[0-9._:eE+-]*)?|[-+]?0[xXoObB][0-9a-fA-F_]*|[-+]?\.[0-9_]+([eE][-+]?[0-9]*)?"
+)
 _DATEISH = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*|[0-9]+(:[0-9]+)+(\.[0-9]*)?")
 _FLOW_SAFE = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@+=:\\~*$^ -]*")
 _BLOCK_SAFE = re.compile(r"[A-Za-z0-9_./][\x20-\x22\x24-\x7e]*")
-_ESCAPED = re.compile("[\x00-\x1f\x7f-\xa0\xad\u061c\u200b-\u200f\u2028-\u202f\u2060-\u206f\ud800-\udfff\ufeff\ufff0-\uffff]")
+_ESCAPED = re.compile(
+    "[\x00-\x1f\x7f-\xa0\xad\u061c\u200b-\u200f\u2028-\u202f\u2060-\u206f\ud800-\udfff\ufeff\ufff0-\uffff]"
+)
 
 
 def scalar(value: Any, *, flow: bool = False) -> str:

@@ -224,7 +224,7 @@ class _Brackets:
     there the text of a script has a bracket that is none of YAML's.
     """
 
-    _TOKEN = re.compile(r"""\n *(?P<next>[^ \n]?)|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|(?<=\s)#.*|(?P<bracket>[\[\]{}])""")
+    _TOKEN = re.compile(r"""\n *(?=(?P<next>[^ \n]?))|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|(?<=\s)#.*|(?P<bracket>[\[\]{}])""")
 
     def __init__(self) -> None:
         self.open = 0
@@ -237,7 +237,7 @@ class _Brackets:
                 self._began = self._began if self.open else self._indent
                 self.open = max(0, self.open + (1 if token["bracket"] in "[{" else -1))
             elif token["next"] is not None:
-                self._indent = token.end() - token.start() - 1 - len(token["next"])
+                self._indent = token.end() - token.start() - 1
                 value_follows = token["next"] == "" and token.end() == len(text)
                 if self._indent <= self._began and (value_follows or token["next"] not in ("]", "}", "")):
                     self.open = 0
@@ -262,7 +262,10 @@ def _broken(file: File, name: str, line: int | None, message: str) -> Any:
 def _line(error: BaseException, name: str) -> int | None:
     trace, line = error.__traceback__, None
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename.replace(os.sep, "/").endswith(name) or "<template>" in trace.tb_frame.f_code.co_filename:
+        if (
+            trace.tb_frame.f_code.co_filename.replace(os.sep, "/").endswith(name)
+            or "<template>" in trace.tb_frame.f_code.co_filename
+        ):
             line = trace.tb_lineno
         trace = trace.tb_next
     return line

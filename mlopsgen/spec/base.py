@@ -89,7 +89,9 @@ def field(
         limits: passed to pydantic (`ge`, `le`, `min_length` …).
     """
     extra: Any = {name: value for name, value in (("x-unit", unit), ("x-derived", derived)) if value}
-    return Field(default=default, description=description, examples=[example], json_schema_extra=extra or None, **limits)
+    return Field(
+        default=default, description=description, examples=[example], json_schema_extra=extra or None, **limits
+    )
 
 
 def key(name: str) -> str:

@@ -45,9 +45,10 @@ class Gcp(Section):
     """Workload identity federation."""
 
     provider: IdentityProvider = field(
-        ..., "Workload identity provider.",
+        ...,
+        "Workload identity provider.",
         example="projects/123456789/locations/global/workloadIdentityPools/github/providers/acme",
-    )  # fmt: skip
+    )
     service_account: ServiceAccount = field(..., "Service account.", example="ml-ci@acme.iam.gserviceaccount.com")
 
 
@@ -58,13 +59,18 @@ class Credentials(Section):
         None, "AWS.", example={"role": "arn:aws:iam::123456789012:role/ml-ci", "region": "eu-west-1"}
     )
     gcp: Gcp | None = field(
-        None, "Google Cloud.", example={"provider": "projects/1/locations/global/workloadIdentityPools/github/providers/acme",
-        "service_account": "ml-ci@acme.iam.gserviceaccount.com"},
-    )  # fmt: skip
+        None,
+        "Google Cloud.",
+        example={
+            "provider": "projects/1/locations/global/workloadIdentityPools/github/providers/acme",
+            "service_account": "ml-ci@acme.iam.gserviceaccount.com",
+        },
+    )
     secrets: Items[SecretEnv] = field(
-        (), "GitHub secrets handed to the jobs as environment variables of the same name.",
+        (),
+        "GitHub secrets handed to the jobs as environment variables of the same name.",
         example=["MLFLOW_TRACKING_TOKEN"],
-    )  # fmt: skip
+    )
 
 
 class Ci(Section):
@@ -74,8 +80,9 @@ class Ci(Section):
     quality: CodeQuality = field({}, "Code quality.", example={"lint": "ruff check ."})
     schedule: Cron | None = field(None, "Scheduled retrain, cron in UTC.", example="0 3 * * 0")
     retrain_on: Items[Literal["data", "drift", "decay"]] = field(
-        (), "Events that start a retrain: changed data, an alert on drift, an alert on decay.",
+        (),
+        "Events that start a retrain: changed data, an alert on drift, an alert on decay.",
         example=["data", "drift", "decay"],
-    )  # fmt: skip
+    )
     runners: RunnerLabels = field({}, "Runners.", example={"default": "ubuntu-latest"})
     credentials: Credentials = field({}, "Credentials.", example={"secrets": ["MLFLOW_TRACKING_TOKEN"]})

@@ -44,7 +44,7 @@ def load() -> tuple[Any, dict[str, Any]] | None:
     if _loaded is None:
         try:
             with open(path(), "rb") as stream:
-                of, rules, shape = marshal.loads(stream.read())
+                of, rules, shape = marshal.loads(stream.read())  # noqa: S302
         except (OSError, ValueError, EOFError, TypeError):
             return None
         if of != state():

@@ -14,9 +14,7 @@ Feature = Literal["length", "words", "value", "tokens", "category"]
 class Column(Section):
     """One column of a record and what holds for its values."""
 
-    type: Literal["text", "category", "number", "boolean", "messages"] = field(
-        "text", "Kind of value.", example="text"
-    )
+    type: Literal["text", "category", "number", "boolean", "messages"] = field("text", "Kind of value.", example="text")
     role: Role | None = field(
         None,
         "Part that the column plays in training.",
@@ -25,9 +23,7 @@ class Column(Section):
         "text; label, category; messages",
     )
     required: bool = field(True, "A record without it is an error.", example=False)
-    length: Bounds[int] | None = field(
-        None, "Length of a text.", unit="characters", example={"min": 10, "max": 2000}
-    )
+    length: Bounds[int] | None = field(None, "Length of a text.", unit="characters", example={"min": 10, "max": 2000})
     range: Bounds[float] | None = field(None, "Range of a number.", example={"min": 0, "max": 1})
     blank: bool = field(True, "White space alone is allowed.", example=False)
     max_imbalance: float | None = field(
@@ -54,9 +50,7 @@ class Split(Section):
     @model_validator(mode="after")
     def _leaves_both_parts(self) -> Split:
         if not 0 < self.validation < 1:
-            raise Mistake(
-                "range", "a split of {found} leaves one part empty", {"found": format(self.validation, "g")}
-            )
+            raise Mistake("range", "a split of {found} leaves one part empty", {"found": format(self.validation, "g")})
         return self
 
 
@@ -66,7 +60,8 @@ class Drift(Section):
     reference: Path = field(
         "champion", "`champion`: the data that the serving champion was trained on; or a path.", example="champion"
     )
-    features: dict[FieldName, Items[Feature]] = field({},
+    features: dict[FieldName, Items[Feature]] = field(
+        {},
         "Features compared, per column.",
         example={"prompt": ["length", "words"]},
         derived="the columns: length and words of texts, category, value",
@@ -96,10 +91,9 @@ class Data(Section):
         ".dvc/store", "DVC remote: s3, gs, azure, ssh, http or a folder.", example="s3://acme-mlops/dvc-store"
     )
     format: Literal["jsonl", "csv", "parquet"] = field("jsonl", "Format of the records.", example="jsonl")
-    rows: Bounds[int] | None = field(
-        None, "Number of raw records.", unit="rows", example={"min": 1000, "max": 1000000}
-    )
-    columns: dict[FieldName, Column] = field({},
+    rows: Bounds[int] | None = field(None, "Number of raw records.", unit="rows", example={"min": 1000, "max": 1000000})
+    columns: dict[FieldName, Column] = field(
+        {},
         "Columns of a record.",
         example={"prompt": {"type": "text"}},
         derived="model.task: prompt and response, text, or text and label",

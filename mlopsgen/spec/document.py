@@ -41,9 +41,12 @@ class Spec(Section):
     evaluation: Evaluation = field({}, "Evaluation.", example={"gates": {"val_loss": {"max": 2.0}}})
     registry: Registry = field({}, "Registry.", example={"keep": 3})
     serving: Serving = field({}, "Serving.", example={"engine": "vllm"})
-    environments: dict[DnsLabel, Environment] = field({}, "Environments, in the order of release.", example={"production": {"branch": "main"}},
+    environments: dict[DnsLabel, Environment] = field(
+        {},
+        "Environments, in the order of release.",
+        example={"production": {"branch": "main"}},
         derived="staging from branch dev, production from branch main with approval",
-    )  # fmt: skip
+    )
     rollout: Rollout = field({}, "Canary.", example={"steps": ["5%", "100%"]})
     experiment: Experiment | None = field(None, "A/B test.", example={"sticky": {"header": "x-user-id"}})
     monitoring: Monitoring = field({}, "Monitoring.", example={"scrape_interval": "15s"})
@@ -56,6 +59,7 @@ class Spec(Section):
         (), "Generated files that are yours: never written, never removed.", example=["docker/train.Dockerfile"]
     )
     patches: Items[Patch] = field(
-        (), "Changes to generated files.",
+        (),
+        "Changes to generated files.",
         example=[{"file": "dvc.yaml", "ops": [{"op": "remove", "path": "/plots"}]}],
-    )  # fmt: skip
+    )

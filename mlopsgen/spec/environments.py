@@ -35,12 +35,18 @@ class Environment(Section):
         False, "A person approves each deployment, in the GitHub environment of the same name.", example=True
     )
     kubeconfig: SecretRef = field(
-        {"secret": "kube", "key": "config"}, "Access to the cluster, for the release workflow.", example={"secret": "kube", "key": "config"},
-    )  # fmt: skip
+        {"secret": "kube", "key": "config"},
+        "Access to the cluster, for the release workflow.",
+        example={"secret": "kube", "key": "config"},
+    )
     serving: Annotated[Parts, Overlay(Serving)] = field(None, "Changes to `serving`.", example={"replicas": 2})
     rollout: Annotated[Parts, Overlay(Rollout)] = field(None, "Changes to `rollout`.", example={"hold": "30m"})
-    experiment: Annotated[Parts, Overlay(Experiment)] = field(None, "Changes to `experiment`.", example={"traffic": "20%"})
-    monitoring: Annotated[Parts, Overlay(Monitoring)] = field(None, "Changes to `monitoring`.", example={"scrape_interval": "30s"})
+    experiment: Annotated[Parts, Overlay(Experiment)] = field(
+        None, "Changes to `experiment`.", example={"traffic": "20%"}
+    )
+    monitoring: Annotated[Parts, Overlay(Monitoring)] = field(
+        None, "Changes to `monitoring`.", example={"scrape_interval": "30s"}
+    )
 
 
 OVERLAID = ("serving", "rollout", "experiment", "monitoring")

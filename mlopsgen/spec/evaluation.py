@@ -41,20 +41,25 @@ class Bias(Section):
 
     pairs: Path = field(..., "JSONL with counterfactual pairs.", example="tests/bias.jsonl")
     gap: Bounds[float] = field(
-        ..., "Difference between groups, by the upper end of its interval.", unit="difference, 0 to 1",
+        ...,
+        "Difference between groups, by the upper end of its interval.",
+        unit="difference, 0 to 1",
         example={"max": 0.1},
-    )  # fmt: skip
+    )
 
 
 class Evaluation(Section):
     """Tests and gates of a trained model."""
 
-    gates: dict[Key, Bounds[Limit]] = field({},
+    gates: dict[Key, Bounds[Limit]] = field(
+        {},
         "Limits on metrics of the evaluation; a model outside of them is not registered.",
         example={"val_loss": {"max": 2.0}},
     )
     against_champion: AgainstChampion | None = field(
-        None, "Comparison with the champion; skipped while there is none.", example={"metric": "val_loss", "max_worse": "2%"}
+        None,
+        "Comparison with the champion; skipped while there is none.",
+        example={"metric": "val_loss", "max_worse": "2%"},
     )
     benchmark: Benchmark | None = field(None, "Speed test.", example={"requests": 100, "latency_p95": {"max": "500ms"}})
     safety: Safety | None = field(None, "Safety suite.", example={"prompts": "tests/safety.jsonl"})

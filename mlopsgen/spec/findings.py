@@ -130,7 +130,11 @@ def _missing(path: tuple[Any, ...], tree: Node, node: Node) -> Diagnostic:
     example = place.example if place else None
     span = tree.key_span(path[:-1]) if len(path) > 1 else node.span._replace(end_line=1, end_column=2)
     where = f"`{dotted(path[:-1])}`" if path[:-1] else "the document"
-    help = f"add `{path[-1]}: {shown(example).strip(chr(34))}`" if isinstance(example, str | int | float) else f"add `{path[-1]}`"
+    help = (
+        f"add `{path[-1]}: {shown(example).strip(chr(34))}`"
+        if isinstance(example, str | int | float)
+        else f"add `{path[-1]}`"
+    )
     section = tree.find(path[:-1])
     written = (*(section.path if section and section.path else path[:-1]), path[-1])
     return diagnose("E102", f"{where} lacks `{path[-1]}`", path=dotted(written), span=span, help=help)

@@ -20,9 +20,13 @@ class Architecture(Section):
     layers: int = field(..., "Number of blocks.", example=2, ge=1, le=512)
     heads: int = field(..., "Attention heads; divides `hidden_size`.", example=4, ge=1, le=512)
     vocab_size: int = field(
-        ..., "Size of the tokenizer's vocabulary, trained on the training part.", unit="tokens", example=4096, ge=260,
+        ...,
+        "Size of the tokenizer's vocabulary, trained on the training part.",
+        unit="tokens",
+        example=4096,
+        ge=260,
         le=1_000_000,
-    )  # fmt: skip
+    )
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Architecture:
@@ -42,27 +46,22 @@ class Adapter(Section):
     r: int = field(16, "Rank.", example=16, ge=1, le=4096)
     alpha: int = field(32, "Scale; the update is multiplied by alpha / r.", example=32, ge=1, le=65536)
     dropout: Share = field("5%", "Dropout on the adapter's input.", unit="share", example="5%")
-    targets: Modules = field(
-        "all-linear", "Modules that get an adapter.", example="all-linear"
-    )
+    targets: Modules = field("all-linear", "Modules that get an adapter.", example="all-linear")
 
 
 class Model(Section):
     """The model to train. One of `base` and `architecture` is given."""
 
-    name: RegistryName | None = field(
-        None, "Name in the registry.", example="llama2-7b-lora", derived="project.name"
-    )
-    base: HubId | None = field(
-        None, "Pre-trained model: hub id or folder.", example="meta-llama/Llama-2-7b-hf"
-    )
+    name: RegistryName | None = field(None, "Name in the registry.", example="llama2-7b-lora", derived="project.name")
+    base: HubId | None = field(None, "Pre-trained model: hub id or folder.", example="meta-llama/Llama-2-7b-hf")
     revision: Revision | None = field(
         None, "Commit of the base on the hub.", example="01c7f73d771dfac7d292323805ebc428287df4f9"
     )
     architecture: Architecture | None = field(
-        None, "Network to train from scratch.", example={"type": "llama", "hidden_size": 128, "layers": 2, "heads": 4,
-        "vocab_size": 4096},
-    )  # fmt: skip
+        None,
+        "Network to train from scratch.",
+        example={"type": "llama", "hidden_size": 128, "layers": 2, "heads": 4, "vocab_size": 4096},
+    )
     task: Task | None = field(
         None,
         "What is learned.",

@@ -24,8 +24,7 @@ class Slo(Section):
     """Service level objectives, alerted on by burn rate."""
 
     availability: Share = field("99.5%", "Share of requests answered.", unit="share", example="99.5%")
-    latency: LatencyObjective = field({}, "Latency objective.", example={"quantile": "95%", "max": "2s"}
-    )
+    latency: LatencyObjective = field({}, "Latency objective.", example={"quantile": "95%", "max": "2s"})
     window: Duration = field("30d", "Time over which the budget counts.", unit="duration", example="30d")
 
 
@@ -81,26 +80,30 @@ class Alerts(Section):
 
     latency_p95: DurationAbove | None = field(
         {"max": "2s"}, "95th percentile of latency.", example={"max": "2s", "for": "5m"}
-    )  # fmt: skip
+    )
     error_rate: ShareAbove | None = field(
         {"max": "5%", "severity": "critical"}, "Share of failed requests.", example={"max": "5%", "for": "5m"}
-    )  # fmt: skip
+    )
     gpu_memory: ShareAbove | None = field(
         {"max": "90%", "for": "2m"}, "GPU memory in use.", example={"max": "90%", "for": "2m"}
-    )  # fmt: skip
+    )
     traffic_drop: TrafficDrop | None = field(
-        {"max": "50%", "for": "10m"}, "Fall of the request rate.",
+        {"max": "50%", "for": "10m"},
+        "Fall of the request rate.",
         example={"max": "50%", "compared_to": "30m", "for": "10m"},
-    )  # fmt: skip
+    )
     accuracy: ShareBelow | None = field(
         None, "Accuracy on the quality dataset.", example={"min": "85%", "for": "15m", "severity": "critical"}
     )
     drift: NumberAbove | None = field(
-        {"max": 0.2, "for": "1h"}, "Drift score of recent requests.",
+        {"max": 0.2, "for": "1h"},
+        "Drift score of recent requests.",
         example={"max": 0.2, "for": "1h", "retrain": True},
-    )  # fmt: skip
+    )
     custom: Items[CustomAlert] = field(
-        (), "Alerts of one's own.", example=[{"name": "LongAnswers", "expr": "model_queue_depth > 50", "summary": "Queue"}]
+        (),
+        "Alerts of one's own.",
+        example=[{"name": "LongAnswers", "expr": "model_queue_depth > 50", "summary": "Queue"}],
     )
 
 
@@ -127,7 +130,9 @@ class EmailReceiver(Section):
     to: Items[Email] = field(..., "Recipients.", example=["ml-oncall@acme.dev"], min_length=1)
     smarthost: HostPort = field(..., "SMTP server.", example="smtp.acme.dev:587")
     from_: Email = field(..., "Sender.", example="alerts@acme.dev")
-    auth: SecretRef | None = field(None, "Password; the user is the sender.", example={"secret": "smtp", "key": "password"})
+    auth: SecretRef | None = field(
+        None, "Password; the user is the sender.", example={"secret": "smtp", "key": "password"}
+    )
 
 
 class PagerDuty(Section):
@@ -139,17 +144,23 @@ class PagerDuty(Section):
 class Notify(Section):
     """Who hears of an alert."""
 
-    slack: Slack | None = field(None, "Slack.", example={"channel": "#ml-alerts", "webhook": {"secret": "slack", "key": "url"}})
+    slack: Slack | None = field(
+        None, "Slack.", example={"channel": "#ml-alerts", "webhook": {"secret": "slack", "key": "url"}}
+    )
     email: EmailReceiver | None = field(
-        None, "E-mail.",
+        None,
+        "E-mail.",
         example={"to": ["ml-oncall@acme.dev"], "smarthost": "smtp.acme.dev:587", "from": "alerts@acme.dev"},
-    )  # fmt: skip
+    )
     pagerduty: PagerDuty | None = field(
         None, "PagerDuty.", example={"routing_key": {"secret": "pagerduty", "key": "routing"}}
     )
-    routes: dict[Severity, Items[Receiver]] = field({}, "Receivers per severity.", example={"critical": ["pagerduty", "slack"]},
+    routes: dict[Severity, Items[Receiver]] = field(
+        {},
+        "Receivers per severity.",
+        example={"critical": ["pagerduty", "slack"]},
         derived="every receiver for every severity",
-    )  # fmt: skip
+    )
 
     @model_validator(mode="after")
     def _routes_lead_somewhere(self) -> Notify:
@@ -171,7 +182,9 @@ class Monitoring(Section):
     slo: Slo | None = field(None, "Objectives.", example={"availability": "99.5%"})
     alerts: Alerts = field({}, "Alerts.", example={"error_rate": {"max": "5%"}})
     quality: Quality = field({}, "Quality exporter.", example={"every": "1h"})
-    notify: Notify = field({}, "Receivers.", example={"slack": {"channel": "#ml-alerts", "webhook": {"secret": "slack", "key": "url"}}})
+    notify: Notify = field(
+        {}, "Receivers.", example={"slack": {"channel": "#ml-alerts", "webhook": {"secret": "slack", "key": "url"}}}
+    )
     operator: bool = field(False, "ServiceMonitor and PrometheusRule as well.", example=True)
     dashboards: Items[Dashboard] = field(
         ("service", "quality", "gpu", "rollout", "training", "cost"), "Dashboards.", example=["service", "quality"]

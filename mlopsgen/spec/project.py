@@ -14,6 +14,4 @@ class ProjectInfo(Section):
         None, "Team that answers for it. Goes on alerts, runs and manifests.", example="nlp-research"
     )
     repository: Slug | None = field(None, "GitHub repository, `owner/name`.", example="acme/support-assistant")
-    description: Text | None = field(
-        None, "One sentence for people.", example="Answers first-line support questions."
-    )
+    description: Text | None = field(None, "One sentence for people.", example="Answers first-line support questions.")

@@ -31,7 +31,9 @@ class RolloutGates(Section):
     """Hard limits, each judged on enough samples."""
 
     error_rate: Bounds[Share] | None = field(None, "Share of failed requests.", unit="share", example={"max": "5%"})
-    latency_p95: Bounds[Duration] | None = field(None, "95th percentile of latency.", unit="duration", example={"max": "2s"})
+    latency_p95: Bounds[Duration] | None = field(
+        None, "95th percentile of latency.", unit="duration", example={"max": "2s"}
+    )
     rating: Bounds[float] | None = field(None, "Mean rating, 1 to 5.", unit="stars", example={"min": 3.5})
 
 
@@ -40,7 +42,9 @@ class RolloutAgainstChampion(Section):
 
     error_rate: Ratio | None = field(None, "Share of failed requests.", example={"max_ratio": 2})
     latency_p95: Ratio | None = field(None, "95th percentile of latency.", example={"max_ratio": 1.2})
-    alpha: Share = field("1%", "Chance to roll back an equal canary, over the whole rollout.", unit="share", example="1%")
+    alpha: Share = field(
+        "1%", "Chance to roll back an equal canary, over the whole rollout.", unit="share", example="1%"
+    )
 
 
 class Rollout(Section):
@@ -50,19 +54,31 @@ class Rollout(Section):
         "gateway-api", "What splits the traffic in the cluster.", example="istio"
     )
     steps: Items[Share] = field(
-        ("5%", "10%", "25%", "50%", "100%"), "Canary's share, step by step; rises and ends at 100%.", unit="share",
-        example=["5%", "25%", "100%"], min_length=1, max_length=50,
-    )  # fmt: skip
+        ("5%", "10%", "25%", "50%", "100%"),
+        "Canary's share, step by step; rises and ends at 100%.",
+        unit="share",
+        example=["5%", "25%", "100%"],
+        min_length=1,
+        max_length=50,
+    )
     hold: Duration = field("10m", "Time at each step, at least.", unit="duration", example="10m")
     check_every: Duration = field("1m", "Time between two looks.", unit="duration", example="1m")
     min_requests: int = field(
-        200, "A step with fewer canary requests is held: neither passed nor failed.", unit="requests", example=200,
-        ge=1, le=10**9,
-    )  # fmt: skip
+        200,
+        "A step with fewer canary requests is held: neither passed nor failed.",
+        unit="requests",
+        example=200,
+        ge=1,
+        le=10**9,
+    )
     expected_rate: float | None = field(
-        None, "Requests a second in all; lets the compiler say how long a regression can go unseen.",
-        unit="requests per second", example=10, gt=0, le=1e9,
-    )  # fmt: skip
+        None,
+        "Requests a second in all; lets the compiler say how long a regression can go unseen.",
+        unit="requests per second",
+        example=10,
+        gt=0,
+        le=1e9,
+    )
     gates: RolloutGates = field(
         {"error_rate": {"max": "5%"}, "latency_p95": {"max": "2s"}},
         "Hard limits.",
@@ -75,7 +91,8 @@ class Rollout(Section):
         None, "Requests that always see the canary.", example={"header": "user-group", "value": "beta-testers"}
     )
     sticky: Sticky | None = field(
-        None, "Keeps a user on one version, and once on the canary there while it grows.",
+        None,
+        "Keeps a user on one version, and once on the canary there while it grows.",
         example={"header": "x-user-id"},
-    )  # fmt: skip
+    )
     deadline: Duration = field("6h", "Held longer than this in all: roll back.", unit="duration", example="6h")

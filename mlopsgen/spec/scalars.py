@@ -24,9 +24,7 @@ _CPU = r"^([0-9]+(\.[0-9]+)?|[0-9]+m)$"
 
 def _duration(value: Any) -> float:
     if not isinstance(value, str) or not re.fullmatch(_DURATION, value):
-        raise Mistake(
-            "duration", "{found} is not a duration", {"found": _shown(value), "hint": _duration_hint(value)}
-        )
+        raise Mistake("duration", "{found} is not a duration", {"found": _shown(value), "hint": _duration_hint(value)})
     seconds = sum(float(n) * SECONDS[unit] for n, unit in re.findall(r"([0-9.]+)(ms|[smhdw])", value))
     if not 0.001 <= seconds <= 10 * 366 * 86400:
         raise Mistake("range", "{found} is not between 1ms and ten years", {"found": value})
@@ -45,11 +43,11 @@ def _share(value: Any) -> float:
     elif isinstance(value, int | float) and not isinstance(value, bool):
         number = float(value)
     else:
-        raise Mistake(
-            "share", "{found} is not a share", {"found": _shown(value), "hint": "write `5%` or `0.05`"}
-        )
+        raise Mistake("share", "{found} is not a share", {"found": _shown(value), "hint": "write `5%` or `0.05`"})
     if not 0 <= number <= 1:
-        hint = f"did you mean `{value}%`?" if not isinstance(value, str) and 1 < number <= 100 else "write `5%` or `0.05`"
+        hint = (
+            f"did you mean `{value}%`?" if not isinstance(value, str) and 1 < number <= 100 else "write `5%` or `0.05`"
+        )
         raise Mistake("share", "{found} is more than the whole", {"found": _shown(value), "hint": hint})
     return round(number, 9) if isinstance(value, str) else number
 
@@ -67,7 +65,11 @@ def _limit(value: Any) -> float:
 def _targets(value: Any) -> Any:
     if isinstance(value, str) and value in ("all-linear", "attention"):
         return value
-    if isinstance(value, list) and value and all(isinstance(v, str) and re.fullmatch(r"[A-Za-z0-9_.]+", v) for v in value):
+    if (
+        isinstance(value, list)
+        and value
+        and all(isinstance(v, str) and re.fullmatch(r"[A-Za-z0-9_.]+", v) for v in value)
+    ):
         return tuple(value)
     raise Mistake(
         "literal_error",
@@ -190,7 +192,12 @@ Share = Annotated[
     float,
     BeforeValidator(_share),
     WithJsonSchema(
-        {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string", "pattern": r"^0*(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%$"}]}
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": 1},
+                {"type": "string", "pattern": r"^0*(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%$"},
+            ]
+        }
     ),
 ]
 """A part of a whole, held as a number from 0 to 1."""
@@ -221,7 +228,14 @@ Modules = Annotated[
 Cpu = Annotated[
     str,
     BeforeValidator(_cpu),
-    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100000}, {"type": "string", "pattern": _CPU}]}),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100000},
+                {"type": "string", "pattern": _CPU},
+            ]
+        }
+    ),
 ]
 """A Kubernetes CPU quantity."""
 
@@ -282,7 +296,9 @@ Branch = _pattern(
     200,
 )
 Header = _pattern("header", "an HTTP header name", r"[A-Za-z0-9][A-Za-z0-9-]*", "letters, digits and `-`", 100)
-HeaderValue = _pattern("header", "an HTTP header value", r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", "printable ASCII", 200)
+HeaderValue = _pattern(
+    "header", "an HTTP header value", r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", "printable ASCII", 200
+)
 Url = _pattern(
     "url",
     "an http(s) address",
@@ -290,7 +306,9 @@ Url = _pattern(
     "write `https://host/path`; no user, password, query or fragment",
     2000,
 )
-HostPort = _pattern("url", "a host and port", r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?:[0-9]{1,5}", "write `host:port`")
+HostPort = _pattern(
+    "url", "a host and port", r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?:[0-9]{1,5}", "write `host:port`"
+)
 Email = _pattern("url", "an e-mail address", r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}", "write `name@host`")
 Image = _pattern(
     "image",
@@ -330,7 +348,9 @@ Path = Annotated[str, AfterValidator(_relative), WithJsonSchema({"type": "string
 Cron = Annotated[str, AfterValidator(_cron), WithJsonSchema({"type": "string", "pattern": _CRON})]
 """A POSIX cron line in UTC."""
 
-Pointer = _pattern("path", "a JSON pointer", r"(/([^/~]|~[01])*)*", "write `/key/0/key`; `~1` stands for `/`, `~0` for `~`", 2000)
+Pointer = _pattern(
+    "path", "a JSON pointer", r"(/([^/~]|~[01])*)*", "write `/key/0/key`; `~1` stands for `/`, `~0` for `~`", 2000
+)
 RoleArn = _pattern(
     "form",
     "the ARN of a role",
@@ -347,13 +367,16 @@ IdentityProvider = _pattern(
     500,
 )
 ServiceAccount = _pattern(
-    "form", "a service account", r"[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com", "write `NAME@PROJECT.iam.gserviceaccount.com`"
+    "form",
+    "a service account",
+    r"[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com",
+    "write `NAME@PROJECT.iam.gserviceaccount.com`",
 )
 Currency = _pattern("form", "a currency", "[A-Z]{3}", "write its ISO 4217 code, such as `USD`", 3)
 PythonVersion = _pattern("name", "a Python version", r"3\.1[1-4]", 'write it as text, from `"3.11"` to `"3.14"`', 10)
 Runner = _pattern("name", "a runner label", r"[A-Za-z0-9][A-Za-z0-9._-]*", "a label of a GitHub runner", 100)
 Runners = Annotated[
-    tuple[Runner, ...],
+    tuple[Runner, ...],  # type: ignore[valid-type]
     Strict(False),
     BeforeValidator(_labels),
     WithJsonSchema(

@@ -52,7 +52,6 @@ LAXER = (
 """All that the schema lets pass although a build refuses it. Whatever a build accepts, the schema accepts."""
 
 
-
 def schema() -> dict[str, Any]:
     """Draft 2020-12. Overlays are the sections they change with nothing required."""
     made = _renamed(Spec.model_json_schema(by_alias=True, mode="validation"))
@@ -139,7 +138,9 @@ def _conditions(definitions: dict[str, Any]) -> None:
             (["move", "copy"], _given("from")),
         )
     ]
-    definitions["Notify"]["allOf"] = [{"if": _routed_to(name), "then": _given(name)} for name in ("slack", "email", "pagerduty")]
+    definitions["Notify"]["allOf"] = [
+        {"if": _routed_to(name), "then": _given(name)} for name in ("slack", "email", "pagerduty")
+    ]
     validation = definitions["Split"]["properties"]["validation"]
     validation["anyOf"] = [
         {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},

@@ -34,7 +34,9 @@ class SecretRef(Section):
 class ScaleOn(Section):
     """What the autoscaler looks at; never GPU or CPU percent."""
 
-    queue_depth: int = field(..., "Waiting requests per replica that add one more.", unit="requests", example=8, ge=1, le=10**6)
+    queue_depth: int = field(
+        ..., "Waiting requests per replica that add one more.", unit="requests", example=8, ge=1, le=10**6
+    )
 
 
 class Replicas(Section):
@@ -88,9 +90,10 @@ class Serving(Section):
     """The serving app."""
 
     engine: Literal["transformers", "vllm", "custom"] = field(
-        "transformers", "What generates: in process, vLLM behind the app, or any OpenAI-compatible address.",
+        "transformers",
+        "What generates: in process, vLLM behind the app, or any OpenAI-compatible address.",
         example="vllm",
-    )  # fmt: skip
+    )
     image: Image | None = field(
         None,
         "Repository of the serving image, without tag.",
@@ -101,7 +104,9 @@ class Serving(Section):
     max_input_tokens: int = field(1024, "Longer prompts are refused.", unit="tokens", example=2000, ge=1, le=10**7)
     max_output_tokens: int = field(256, "Most tokens of an answer.", unit="tokens", example=500, ge=1, le=10**7)
     timeout: Duration = field("30s", "Deadline of a request.", unit="duration", example="30s")
-    queue: int = field(64, "Waiting requests beyond which the server answers 429.", unit="requests", example=64, ge=1, le=10**6)
+    queue: int = field(
+        64, "Waiting requests beyond which the server answers 429.", unit="requests", example=64, ge=1, le=10**6
+    )
     auth: SecretRef | None = field(None, "Bearer token.", example={"secret": "serving-token", "key": "token"})
     rate_limit: RateLimit | None = field(None, "Limit per caller.", example={"requests": 60, "per": "1m"})
     resources: ServingResources = field({}, "Machine.", example={"gpu": 1, "cpu": 4})

@@ -14,9 +14,10 @@ class Checkpoint(Section):
     every: int = field(500, "Steps between two checkpoints.", unit="optimizer steps", example=500, ge=1)
     keep: int = field(3, "Latest checkpoints kept; the best is kept besides.", example=3, ge=1, le=1000)
     store: Store = field(
-        "checkpoints", "Object store or folder; durable storage survives a lost machine.",
+        "checkpoints",
+        "Object store or folder; durable storage survives a lost machine.",
         example="s3://acme-mlops/checkpoints",
-    )  # fmt: skip
+    )
 
 
 class TrainingResources(Section):
@@ -42,17 +43,26 @@ class Metric(Section):
 class Distribution(Section):
     """Values that one parameter may take; exactly one key is given."""
 
-    uniform: Items[float] | None = field(None, "Even between two numbers.", example=[0.0, 0.3], min_length=2, max_length=2)
+    uniform: Items[float] | None = field(
+        None, "Even between two numbers.", example=[0.0, 0.3], min_length=2, max_length=2
+    )
     log_uniform: Items[float] | None = field(
-        None, "Even on a logarithmic scale between two positive numbers.", example=[1e-6, 1e-4], min_length=2,
+        None,
+        "Even on a logarithmic scale between two positive numbers.",
+        example=[1e-6, 1e-4],
+        min_length=2,
         max_length=2,
-    )  # fmt: skip
-    int_uniform: Items[int] | None = field(None, "Whole numbers, both ends in.", example=[1, 8], min_length=2, max_length=2)
+    )
+    int_uniform: Items[int] | None = field(
+        None, "Whole numbers, both ends in.", example=[1, 8], min_length=2, max_length=2
+    )
     choice: Items[Any] | None = field(None, "One of a list.", example=[8, 16, 32], min_length=1)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Distribution:
-        given = [name for name in ("uniform", "log_uniform", "int_uniform", "choice") if getattr(self, name) is not None]
+        given = [
+            name for name in ("uniform", "log_uniform", "int_uniform", "choice") if getattr(self, name) is not None
+        ]
         if len(given) != 1:
             raise Mistake(
                 "distribution", "{count} distributions are given, one is needed", {"count": len(given) or "no"}
@@ -82,10 +92,10 @@ class Search(Section):
 class Training(Section):
     """How the model is trained."""
 
-    epochs: float = field(1, "Passes over the training part.", unit="epochs", example=3, gt=0, le=10000, allow_inf_nan=False)
-    learning_rate: float = field(
-        3e-4, "Peak learning rate.", example=2e-5, gt=0, lt=10, allow_inf_nan=False
+    epochs: float = field(
+        1, "Passes over the training part.", unit="epochs", example=3, gt=0, le=10000, allow_inf_nan=False
     )
+    learning_rate: float = field(3e-4, "Peak learning rate.", example=2e-5, gt=0, lt=10, allow_inf_nan=False)
     batch_size: int = field(
         16, "Sequences per optimizer step, over all devices.", unit="sequences", example=16, ge=1, le=10**6
     )
@@ -95,23 +105,25 @@ class Training(Section):
     warmup_steps: int = field(0, "Steps over which the learning rate rises.", unit="optimizer steps", example=100, ge=0)
     weight_decay: float = field(0.01, "Decoupled weight decay.", example=0.1, ge=0, le=1, allow_inf_nan=False)
     precision: Literal["bf16", "fp16", "fp32"] = field("fp32", "Number format of the computation.", example="bf16")
-    max_length: int = field(512, "Longest sequence; longer records are cut.", unit="tokens", example=2048, ge=8, le=10**7)
+    max_length: int = field(
+        512, "Longest sequence; longer records are cut.", unit="tokens", example=2048, ge=8, le=10**7
+    )
     packing: bool = field(
         False, "Several records share a sequence, with attention that keeps them apart.", example=True
     )
     seed: int = field(42, "Seed of weights, order and dropout.", example=42, ge=0, le=2**32 - 1)
     checkpoint: Checkpoint = field({}, "Saved states.", example={"every": 500, "keep": 3})
-    resources: TrainingResources = field({}, "Machines.", example={"gpu": 1, "memory": "64Gi"}
-    )
+    resources: TrainingResources = field({}, "Machines.", example={"gpu": 1, "memory": "64Gi"})
     engine: Literal["job", "jobset", "trainjob"] = field(
         "job",
         "Kubernetes object that runs it: an Indexed Job with torchrun, a JobSet, or a Kubeflow TrainJob.",
         example="job",
     )
     requirements: Path = field(
-        "requirements.txt", "Python packages of pipeline and training image, `mlopsgen[runtime]` among them.",
+        "requirements.txt",
+        "Python packages of pipeline and training image, `mlopsgen[runtime]` among them.",
         example="requirements.txt",
-    )  # fmt: skip
+    )
     search: Search | None = field(
         None, "Hyperparameter search.", example={"parameters": {"learning_rate": {"log_uniform": [1e-6, 1e-4]}}}
     )

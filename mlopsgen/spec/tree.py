@@ -52,7 +52,9 @@ class Node:
         node = self
         for part in path:
             value = node.value
-            if (isinstance(value, dict) and part in value) or (isinstance(value, list) and isinstance(part, int) and part < len(value)):
+            if isinstance(value, dict) and part in value:
+                node = value[part]
+            elif isinstance(value, list) and isinstance(part, int) and part < len(value):
                 node = value[part]
             else:
                 return None

@@ -15,7 +15,8 @@ from syrupy.assertion import SnapshotAssertion
 from mlopsgen.diagnostics import Diagnostic, Severity, Span, diagnose, report
 from mlopsgen.diagnostics.model import in_order
 
-SPEC = """\
+SPEC = (
+    """\
 version: 1
 project: {name: My_Project}
 data: {raw: data/raw}
@@ -23,7 +24,11 @@ model: {base: acme/tiny}
 x-日本語: {説明: [寿司, 天ぷら], kind: 1}
 x-tab:	{a:	1}
 x-emoji: [🎉🎉, "café", cafe\u0301, x]
-x-long: """ + "[" + ", ".join(f"entry{n:03}" for n in range(60)) + "]\n"
+x-long: """
+    + "["
+    + ", ".join(f"entry{n:03}" for n in range(60))
+    + "]\n"
+)
 
 FILE = "mlops.yaml"
 
@@ -45,7 +50,18 @@ def test_text_shows_the_line_and_a_caret(snapshot: SnapshotAssertion) -> None:
 
 @pytest.mark.parametrize(
     ("line", "text"),
-    [(5, "寿司"), (5, "kind"), (6, "{a:"), (6, "1"), (7, "🎉🎉"), (7, '"café"'), (7, "x]"), (8, "entry000"), (8, "entry030"), (8, "entry059")],
+    [
+        (5, "寿司"),
+        (5, "kind"),
+        (6, "{a:"),
+        (6, "1"),
+        (7, "🎉🎉"),
+        (7, '"café"'),
+        (7, "x]"),
+        (8, "entry000"),
+        (8, "entry030"),
+        (8, "entry059"),
+    ],
 )
 def test_a_caret_stands_below_what_it_means(line: int, text: str, snapshot: SnapshotAssertion) -> None:
     told = shown(diagnose("W221", "here", span=span(line, text)))
@@ -64,7 +80,10 @@ def test_no_line_is_wider_than_a_screen_is_long() -> None:
 
 def test_text_shows_both_places(snapshot: SnapshotAssertion) -> None:
     found = diagnose(
-        "E120", "both are given", span=span(4, "base"), related=(("the other", span(3, "raw")), ("and", span(5, "kind")))
+        "E120",
+        "both are given",
+        span=span(4, "base"),
+        related=(("the other", span(3, "raw")), ("and", span(5, "kind"))),
     )
     assert shown(found) == snapshot
 
@@ -106,7 +125,9 @@ def test_looks_are_put_around_what_they_mean() -> None:
 
 
 def test_json_has_the_agreed_keys() -> None:
-    whole = diagnose("E120", "both", path="model.base", span=span(4, "base"), help="drop one", related=(("a", span(3, "raw")),))
+    whole = diagnose(
+        "E120", "both", path="model.base", span=span(4, "base"), help="drop one", related=(("a", span(3, "raw")),)
+    )
     bare = diagnose("W301", "stays", path="dvc.yaml")
     assert report.as_json([whole, bare]) == [
         {

@@ -33,7 +33,6 @@ def main(which: str) -> None:
     from mlopsgen.diagnostics import Failed
     from mlopsgen.project.resolve import resolve
     from mlopsgen.spec import language
-
     from tests.spec.corpus import samples, tree
 
     language.remember()

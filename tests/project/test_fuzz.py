@@ -92,7 +92,9 @@ def everything(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 
 @pytest.mark.slow
-def test_a_build_that_fails_leaves_the_last_good_one_as_it_was(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_build_that_fails_leaves_the_last_good_one_as_it_was(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     spec = folder / "mlops.yaml"
     spec.write_text(BASE)
     assert run(["build", "-q"]) == 0

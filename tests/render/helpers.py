@@ -80,16 +80,20 @@ ODD = [
 ]  # fmt: skip
 """Texts that readers of YAML are known to take for something else."""
 
-STRINGS = st.sampled_from(ODD) | st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | st.text("abn o:-#'\"\n\t[]{},&*!|>%@`~0123.eE_+=?\\", max_size=15)
+STRINGS = (
+    st.sampled_from(ODD)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+    | st.text("abn o:-#'\"\n\t[]{},&*!|>%@`~0123.eE_+=?\\", max_size=15)
+)
 FLOATS = st.floats() | st.sampled_from([1e-5, 1e300, 1e16, 1e15, -0.0, 5e-324, 0.1, 100.0, 1e22, 123456789.123])
 SCALARS = st.none() | st.booleans() | st.integers() | st.sampled_from([10**30, -(10**30), 0]) | FLOATS | STRINGS
 KEYS = STRINGS.filter(lambda text: len(text) < 100)
 
 
 def nested(scalars: st.SearchStrategy[Any], keys: st.SearchStrategy[str] = KEYS) -> st.SearchStrategy[Any]:
-    return st.recursive(scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4), max_leaves=12)
+    return st.recursive(
+        scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4), max_leaves=12
+    )
 
 
 VALUES = nested(SCALARS)
-
-

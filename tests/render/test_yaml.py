@@ -47,7 +47,10 @@ def test_an_entry_of_a_list_in_a_list(value: Any) -> None:
 @given(VALUES)
 @many
 def test_a_key_in_an_entry_of_a_list(value: Any) -> None:
-    everywhere(filled("a:\n  - b: [[ v ]]\n    c: 1\n  - - d: [[ v ]]\n", v=value), {"a": [{"b": value, "c": 1}, [{"d": value}]]})
+    everywhere(
+        filled("a:\n  - b: [[ v ]]\n    c: 1\n  - - d: [[ v ]]\n", v=value),
+        {"a": [{"b": value, "c": 1}, [{"d": value}]]},
+    )
 
 
 @given(VALUES)
@@ -65,7 +68,9 @@ def test_a_key(key: str, value: Any) -> None:
 @given(KEYS, SCALARS)
 @many
 def test_a_key_further_in(key: str, value: Any) -> None:
-    everywhere(filled("a:\n  - [[ k ]]: 1\n    [[ k ~ 'x' ]]: [[ v ]]\n", k=key, v=value), {"a": [{key: 1, key + "x": value}]})
+    everywhere(
+        filled("a:\n  - [[ k ]]: 1\n    [[ k ~ 'x' ]]: [[ v ]]\n", k=key, v=value), {"a": [{key: 1, key + "x": value}]}
+    )
 
 
 @given(VALUES)
@@ -145,7 +150,23 @@ def test_texts_that_are_known_to_be_misread(text: str) -> None:
         everywhere(f"{scalar(text, flow=True)}: b\n", {text: "b"})
 
 
-@pytest.mark.parametrize("text", ["word", "two words", "a/b.c", "s3://bucket/x", "v1.2", "a@b.cd", "--flag=x", "${{ x.y }}", "5%", "1h30m", "64Gi", "$HOME/x"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "word",
+        "two words",
+        "a/b.c",
+        "s3://bucket/x",
+        "v1.2",
+        "a@b.cd",
+        "--flag=x",
+        "${{ x.y }}",
+        "5%",
+        "1h30m",
+        "64Gi",
+        "$HOME/x",
+    ],
+)
 def test_plain_texts_stay_plain_where_people_read_them(text: str) -> None:
     if text[0].isalnum():
         assert filled("a: [[ v ]]\n", v=text) == f"a: {text}\n"

@@ -171,7 +171,9 @@ def typos(word: str, chance: random.Random) -> Iterator[str]:
 def test_a_typo_in_the_name_of_a_field_is_understood() -> None:
     right, wrong = 0, []
     for entry in REFERENCE:
-        path = tuple("staging" if part == "<name>" and "environments" in entry.path else part for part in parts(entry.path))
+        path = tuple(
+            "staging" if part == "<name>" and "environments" in entry.path else part for part in parts(entry.path)
+        )
         name = path[-1]
         known = language.find(path[:-1])
         if known is None or known.names is None or not isinstance(name, str):
@@ -214,7 +216,9 @@ def test_a_key_that_means_nothing_is_told_what_there_is() -> None:
 
 
 def test_words_of_a_closed_set_are_suggested() -> None:
-    text = FULL.read_text().replace("precision: bf16", "precision: bfl6").replace("scheduler: cosine", "scheduler: adam")
+    text = (
+        FULL.read_text().replace("precision: bf16", "precision: bfl6").replace("scheduler: cosine", "scheduler: adam")
+    )
     with pytest.raises(Failed) as caught:
         resolve(parse(text, "mlops.yaml"))
     helps = [d.help for d in caught.value.diagnostics if d.code == "E105"]

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from mlopsgen.diagnostics.catalogue.code import SMALLEST
-from mlopsgen.spec.load import MAX_DEPTH, MAX_NODES
+from mlopsgen.spec.builder import MAX_DEPTH, MAX_NODES
 from mlopsgen.spec.read import MAX_BYTES
 from tests.conftest import Run
 from tests.diagnostics.helpers import Place
 
-BOMB = SMALLEST + "x-0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n" + "".join(
-    f"x-{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10)
+BOMB = (
+    SMALLEST
+    + "x-0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n"
+    + "".join(f"x-{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10))
 )
 CHAIN = SMALLEST + "x-0: &a0 [1]\n" + "".join(f"x-{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 400))
 LINES = SMALLEST.count("\n")

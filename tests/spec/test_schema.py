@@ -104,7 +104,12 @@ def parts(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def test_its_patterns_mean_the_same_in_editors() -> None:
-    patterns = {p for part in parts(SCHEMA) for p in [part.get("pattern"), *part.get("patternProperties", ())] if isinstance(p, str)}
+    patterns = {
+        p
+        for part in parts(SCHEMA)
+        for p in [part.get("pattern"), *part.get("patternProperties", ())]
+        if isinstance(p, str)
+    }
     assert len(patterns) > 20
     for pattern in patterns:
         re.compile(pattern)

@@ -155,7 +155,14 @@ def documents() -> Iterator[Any]:
             yield pytest.param(refused, id=name)
     for text in MEANING:
         yield pytest.param(f"a: {text}\n", id=f"scalar {text!r}")
-    odd = ["{a: [b, {c: d}], 'e f': \"g\\\n  h\"}", "? a\n: b\n", "a: &x {b: 1}\nc: *x\n", "a: !!set {}\n", "a: {b, c: ~, d}\n", "a:b: c\n"]
+    odd = [
+        "{a: [b, {c: d}], 'e f': \"g\\\n  h\"}",
+        "? a\n: b\n",
+        "a: &x {b: 1}\nc: *x\n",
+        "a: !!set {}\n",
+        "a: {b, c: ~, d}\n",
+        "a:b: c\n",
+    ]
     for text in odd:
         yield pytest.param(text, id=repr(text))
 
@@ -168,12 +175,18 @@ def test_both_parsers_read_the_same(text: str, monkeypatch: pytest.MonkeyPatch) 
     assert outcome(text) == fast
 
 
-TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\u2028\u2029\ufeff\ufffe\uffff"), max_size=20)
+TEXT = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\u2028\u2029\ufeff\ufffe\uffff"), max_size=20
+)
 TEXT = TEXT.filter(lambda text: not re.fullmatch(r"[-+0-9.eExXo]+[a-fA-F0-9]*", text))
 """Without numbers of YAML 1.2 that PyYAML takes for text."""
 KEYS = st.text("abcdefgh_-é漢🎉 :#", min_size=1, max_size=8)
-SCALARS = st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.floats(allow_nan=False, allow_infinity=False) | TEXT
-TREES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=25)
+SCALARS = (
+    st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.floats(allow_nan=False, allow_infinity=False) | TEXT
+)
+TREES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=25
+)
 DOCUMENTS = st.dictionaries(KEYS, TREES, max_size=5)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 
 from mlopsgen.diagnostics import Diagnostic
 from mlopsgen.project.checks.view import Also, View
@@ -24,7 +25,7 @@ def check(view: View) -> Iterator[Diagnostic]:
 
 def _steps(view: View) -> Iterator[Diagnostic]:
     steps = view.spec.rollout.steps
-    for index, (before, step) in enumerate(zip(steps, steps[1:], strict=False), start=1):
+    for index, (before, step) in enumerate(pairwise(steps), start=1):
         if step <= before:
             message = f"the step {step:.4g} does not rise above {before:.4g}"
             also: Also = (("the step before", ("rollout", "steps", index - 1)),)
@@ -86,8 +87,8 @@ def _detection(view: View) -> Iterator[Diagnostic]:
         also: Also = (("the hold", ("rollout", "hold")),)
         times = ", ".join(f"{math.ceil(minutes)} min at {step * 100:.4g}%" for step, minutes in slow)
         message = (
-            f"{against.error_rate.max_ratio:g} times {usual * 100:.3g}% errors take {needed} requests a side to tell: {times}; "
-            f"the hold is {rollout.hold / 60:.3g} min"
+            f"{against.error_rate.max_ratio:g} times {usual * 100:.3g}% errors take {needed} requests a side to tell: "
+            f"{times}; the hold is {rollout.hold / 60:.3g} min"
         )
         help = "lengthen `hold`, accept a larger ratio, or know that a smaller regression passes these steps"
         yield view.finding("W213", message, "rollout", "against_champion", "error_rate", help=help, also=also)
@@ -135,12 +136,14 @@ def _experiment(view: View) -> Iterator[Diagnostic]:
         return
     if rollout.sticky is not None and rollout.sticky.header.lower() != experiment.sticky.header.lower():
         also: Also = (("the rollout's", ("rollout", "sticky", "header")),)
-        message = f"experiment and rollout tell users apart by different headers: {experiment.sticky.header}, {rollout.sticky.header}"
+        headers = f"{experiment.sticky.header}, {rollout.sticky.header}"
+        message = f"experiment and rollout tell users apart by different headers: {headers}"
         yield view.finding("E215", message, "experiment", "sticky", "header", help="use one header", also=also)
     largest = max((step for step in rollout.steps if step < 1), default=0.0)
     if experiment.traffic + largest > 1:
         also = (("the step", ("rollout", "steps")),)
-        message = f"the experiment takes {experiment.traffic * 100:.4g}% and the canary up to {largest * 100:.4g}%: more than there is"
+        shares = f"{experiment.traffic * 100:.4g}% and the canary up to {largest * 100:.4g}%"
+        message = f"the experiment takes {shares}: more than there is"
         yield view.finding(
             "E216", message, "experiment", "traffic", help="lower `traffic`, or the largest step", also=also
         )

@@ -8,6 +8,7 @@ from mlopsgen.diagnostics import Diagnostic, diagnose
 from mlopsgen.diagnostics.secrets import CREDENTIAL
 from mlopsgen.spec.tree import Node, dotted
 
+
 def credentials(tree: Node) -> Iterator[Diagnostic]:
     """A diagnostic for each value that looks like a credential; the value itself is not shown."""
     for node in _texts(tree):
