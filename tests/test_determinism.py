@@ -38,6 +38,8 @@ os.posix_spawn = trapped("posix_spawn")
 import click.core, click.utils
 from mlopsgen.cli import build
 import mlopsgen.cli.compile, mlopsgen.output.write, mlopsgen.targets
+from mlopsgen.spec.document import Spec
+Spec.model_rebuild()  # pydantic reads a variable of its own when it builds classes; in light mode it is not there
 # click reads its own variables before and after the command; the command itself must not.
 inner = build.command.callback
 def outer(*arguments, **options):

@@ -36,7 +36,7 @@ def patch(path: str, content: bytes, object_name: str | None, operations: Sequen
     meant = repr(_applied(_read(text), object_name, operations))
     yaml, same = _writer(text)
     changed = _dumped(yaml, _applied(list(yaml.load_all(text)), object_name, operations))
-    for made in (_spliced(text, same, changed), changed):
+    for made in (_spliced(text, same, changed), _spliced(text, same, changed, indented=True), changed):
         if repr(_read(made)) == meant:
             return made.encode()
     raise Failed([diagnose("E223", f"{path} cannot be changed without changing more than was asked for", path="ops.0")])
@@ -58,11 +58,20 @@ def _writer(text: str) -> tuple[Any, str]:
 def _yaml(sequence: int, offset: int) -> Any:
     from ruamel.yaml import YAML
     from ruamel.yaml.representer import RoundTripRepresenter
+    from ruamel.yaml.scalarfloat import ScalarFloat
 
-    class Representer(RoundTripRepresenter):  # type: ignore[misc]
-        """Writes numbers so that YAML 1.1 readers take them for such."""
+    class Representer(RoundTripRepresenter):
+        """Writes texts and numbers so that YAML 1.1 readers take them for such."""
 
-    Representer.add_representer(float, lambda to, value: to.represent_scalar("tag:yaml.org,2002:float", number(value)))
+    def text(to: Any, value: str) -> Any:
+        return to.represent_scalar("tag:yaml.org,2002:str", value, style=None if is_plain(value, flow=True) else '"')
+
+    def real(to: Any, value: float) -> Any:
+        return to.represent_scalar("tag:yaml.org,2002:float", number(value))
+
+    Representer.add_representer(str, text)
+    Representer.add_representer(float, real)
+    Representer.add_representer(ScalarFloat, real)
     yaml = YAML()
     yaml.Representer = Representer
     yaml.preserve_quotes = True
@@ -77,8 +86,15 @@ def _dumped(yaml: Any, documents: list[Any]) -> str:
     return stream.getvalue()
 
 
-def _spliced(text: str, same: str, changed: str) -> str:
-    """The text with the lines in which `changed` differs from `same`, which says what the text says."""
+def _spliced(text: str, same: str, changed: str, *, indented: bool = False) -> str:
+    """The text with the lines in which `changed` differs from `same`, which says what the text says.
+
+    Args:
+        text: as it stands.
+        same: the text as it would be written anew.
+        changed: what is written anew after the change.
+        indented: whether new lines are shifted as far as those beside them are.
+    """
     old, base, new = (part.split("\n") for part in (text, same, changed))
     places: dict[int, int] = {}
     for _, i, i_end, j, j_end in SequenceMatcher(None, old, base, autojunk=False).get_opcodes():
@@ -90,9 +106,17 @@ def _spliced(text: str, same: str, changed: str) -> str:
         if kind != "equal":
             if j not in places or j_end not in places:
                 return changed
-            made += [*old[at : places[j]], *new[k:k_end]]
+            beside = j if j < j_end else max(j - 1, 0)
+            shift = 0
+            if indented and places.get(beside, len(old)) < len(old):
+                shift = _indent(old[places[beside]]) - _indent(base[beside])
+            made += [*old[at : places[j]], *(" " * shift + line[max(-shift, 0) :] for line in new[k:k_end])]
             at = places[j_end]
     return "\n".join([*made, *old[at:]])
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
 
 
 def _read(text: str) -> list[Any]:
@@ -112,7 +136,7 @@ def _applied(documents: list[Any], object_name: str | None, operations: Sequence
 
     index = _which(documents, object_name)
     for position, operation in enumerate(operations):
-        ready = {key: _safe(value) if key == "value" else str(value) for key, value in operation.items()}
+        ready = {key: _plain(value) if key == "value" else str(value) for key, value in operation.items()}
         try:
             documents[index] = JsonPatch([ready]).apply(documents[index], in_place=True)
         except (JsonPatchException, JsonPointerException, TypeError) as error:
@@ -140,16 +164,14 @@ def _name(document: Any) -> str:
     return f"{document.get('kind')}/{metadata.get('name')}" if "kind" in document else ""
 
 
-def _safe(value: Any) -> Any:
-    """The value with strings quoted where a YAML 1.1 reader would take them for something else."""
-    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
-
+def _plain(value: Any) -> Any:
+    """The value as plain mappings, lists and scalars."""
     if isinstance(value, Mapping):
-        return {str(key): _safe(item) for key, item in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, str):
-        return [_safe(item) for item in value]
+        return [_plain(item) for item in value]
     if isinstance(value, str):
-        return str(value) if is_plain(value, flow=True) else DoubleQuotedScalarString(value)
+        return str(value)
     if isinstance(value, bool) or value is None:
         return value
     return int(value) if isinstance(value, int) else float(value)

@@ -38,7 +38,31 @@ def artifact_name(project: Project) -> str:
 
 def stages(project: Project) -> Iterator[tuple[str, Stage]]:
     """Name and content of each stage that the spec asks for."""
-    data, evaluation = project.data, project.evaluation
+    code = [module_file(step) for step in project.model.preprocess if ":" in step]
+    yield from _data_stages(project, code)
+    yield "train", _train(project, code)
+    yield (
+        "evaluate",
+        {
+            "desc": "Score the model on the validation part.",
+            "cmd": command("evaluate"),
+            "deps": [paths.MODEL, paths.VALIDATION, *code],
+            "params": ["model.task", "train.max_length"],
+            "metrics": [uncached(paths.EVALUATION)],
+        },
+    )
+    evaluation = project.evaluation
+    if evaluation.benchmark is not None:
+        yield "benchmark", _suite("benchmark", "Measure latency and throughput.", paths.BENCHMARK, paths.VALIDATION)
+    if evaluation.safety is not None:
+        yield "safety", _suite("safety", "Harmful prompts are refused.", paths.SAFETY, evaluation.safety.prompts)
+    if evaluation.bias is not None:
+        yield "bias", _suite("bias", "Groups are treated alike.", paths.BIAS, evaluation.bias.pairs)
+    yield from _release_stages(project)
+
+
+def _data_stages(project: Project, code: list[str]) -> Iterator[tuple[str, Stage]]:
+    data = project.data
     if data.collect is not None:
         yield (
             "collect",
@@ -50,7 +74,6 @@ def stages(project: Project) -> Iterator[tuple[str, Stage]]:
                 "outs": [data.raw],
             },
         )
-    code = [module_file(step) for step in project.model.preprocess if ":" in step]
     yield (
         "prepare",
         {
@@ -85,24 +108,6 @@ def stages(project: Project) -> Iterator[tuple[str, Stage]]:
                 "metrics": [uncached(paths.DRIFT)],
             },
         )
-    yield "train", _train(project, code)
-    yield (
-        "evaluate",
-        {
-            "desc": "Score the model on the validation part.",
-            "cmd": command("evaluate"),
-            "deps": [paths.MODEL, paths.VALIDATION, *code],
-            "params": ["model.task", "train.max_length"],
-            "metrics": [uncached(paths.EVALUATION)],
-        },
-    )
-    if evaluation.benchmark is not None:
-        yield "benchmark", _suite("benchmark", "Measure latency and throughput.", paths.BENCHMARK, paths.VALIDATION)
-    if evaluation.safety is not None:
-        yield "safety", _suite("safety", "Harmful prompts are refused.", paths.SAFETY, evaluation.safety.prompts)
-    if evaluation.bias is not None:
-        yield "bias", _suite("bias", "Groups are treated alike.", paths.BIAS, evaluation.bias.pairs)
-    yield from _release_stages(project)
 
 
 def _train(project: Project, code: list[str]) -> Stage:
