@@ -11,6 +11,10 @@ def main() -> None:
 
     code = fast(sys.argv[1:])
     if code is None:
+        import gc
+
+        # What is imported lives to the end: looking through it for garbage again and again is a waste.
+        gc.set_threshold(50_000, 20, 100)
         if sys.argv[1:2] in (["build"], ["validate"]):
             from mlopsgen.spec.mode import lighten
 

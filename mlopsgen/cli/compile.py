@@ -14,6 +14,7 @@ from mlopsgen.project.model import Project
 from mlopsgen.project.resolve import resolve
 from mlopsgen.render.engine import render
 from mlopsgen.render.files import File, Rendered
+from mlopsgen.spec import core
 from mlopsgen.spec.load import parse
 from mlopsgen.spec.read import decode, read_bytes
 from mlopsgen.spec.tree import Node
@@ -62,7 +63,10 @@ def _wanted(project: Project, tree: Node) -> Iterator[tuple[str, File]]:
     for name, target in built_in(project):
         for file in target.files(project):
             yield name, file
-    for index, (name, found) in enumerate(others(project.targets.others).items() if project.targets.others else ()):
+    if not project.targets.others:
+        return
+    core.whole()
+    for index, (name, found) in enumerate(others(project.targets.others).items()):
         span = tree.nearest(("targets", "others", index)).span
         path = f"targets.others[{index}]"
         if found is None:

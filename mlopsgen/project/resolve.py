@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from pydantic_core import ValidationError
-
 from mlopsgen.contract.pins import DEFAULTS, Pin
 from mlopsgen.diagnostics import Diagnostic, Failed, Severity
 from mlopsgen.diagnostics.model import in_order
@@ -14,6 +12,7 @@ from mlopsgen.project import checks, derive
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.project.trace import trace
 from mlopsgen.spec import findings, language
+from mlopsgen.spec.core import ValidationError
 from mlopsgen.spec.environments import OVERLAID
 from mlopsgen.spec.tree import Node, overlay
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 from mlopsgen.spec import mode
+from mlopsgen.spec.core import Mistake
 
 T = TypeVar("T")
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING or not mode.light:
         WithJsonSchema,
         model_validator,
     )
-    from pydantic_core import PydanticCustomError as Mistake
 
     class Section(BaseModel):
         """A mapping of the language: unknown keys are errors, values keep their YAML type, nothing changes afterwards.
@@ -42,8 +42,6 @@ if TYPE_CHECKING or not mode.light:
         )
 
 else:
-    from pydantic_core import PydanticCustomError as Mistake
-
     from mlopsgen.spec.light import (
         AfterValidator,
         BeforeValidator,

@@ -25,7 +25,7 @@ def path() -> str:
 
 def state() -> str:
     """Names exactly these sources and this pydantic-core; another state makes a compiled form worthless."""
-    from pydantic_core import __version__ as core
+    from mlopsgen.spec.core import __version__ as core
 
     sources = 0
     for name in sorted(os.listdir(HERE)):

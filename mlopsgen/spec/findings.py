@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic_core import ValidationError
-
 from mlopsgen.diagnostics import Diagnostic, Span, diagnose
 from mlopsgen.spec import language
+from mlopsgen.spec.core import ValidationError
 from mlopsgen.spec.tree import Node, dotted
 
 CODE_OF = {

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from mlopsgen.spec import mode
+from mlopsgen.spec.core import SchemaValidator
 from mlopsgen.spec.document import Spec
 from mlopsgen.spec.tree import Path
 
+_rules: Any = None
 _validator: Any = None
+_sections: dict[str, Any] = {}
 _shape: dict[str, Any] | None = None
 
 
@@ -38,6 +41,24 @@ def validate(plain: Any) -> Spec:
     return spec
 
 
+def validate_section(name: str, plain: Any) -> None:
+    """Check one section of the document alone.
+
+    Raises:
+        pydantic_core.ValidationError: with every finding; places are relative to the section.
+    """
+    if name not in _sections:
+        if _validator is None:
+            _start()
+        document = _rules
+        while "fields" not in document:
+            document = document["schema"]
+        section = document["fields"][name]["schema"]
+        definitions = _rules.get("definitions", [])
+        _sections[name] = SchemaValidator({"type": "definitions", "schema": section, "definitions": definitions})
+    _sections[name].validate_python(plain)
+
+
 def find(path: Path) -> Named | None:
     """What the language has at `path`; None when it has nothing there. Names that people choose match any key."""
     if _shape is None:
@@ -58,20 +79,19 @@ def find(path: Path) -> Named | None:
 
 
 def _start() -> None:
-    global _validator, _shape
+    global _rules, _validator, _shape
     if mode.light:
-        from pydantic_core import SchemaValidator
-
         from mlopsgen.spec import compiled
 
         found = compiled.load()
         assert found is not None, "light mode is chosen only when the compiled form is there"
-        _validator, _shape = SchemaValidator(compiled.bound(found[0])), found[1]
+        _rules, _shape = compiled.bound(found[0]), found[1]
+        _validator = SchemaValidator(_rules)
         return
     from mlopsgen.spec import fields
 
     Spec.model_rebuild()
-    _validator, _shape = Spec.__pydantic_validator__, fields.shape()
+    _rules, _validator, _shape = Spec.__pydantic_core_schema__, Spec.__pydantic_validator__, fields.shape()
 
 
 def remember() -> None:

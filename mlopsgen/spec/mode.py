@@ -14,7 +14,10 @@ light = False
 
 def lighten() -> None:
     """Turn light mode on, if there is a compiled form of exactly these sources."""
-    from mlopsgen.spec import compiled
-
     global light
+    light = True
+    from mlopsgen.spec import compiled, core
+
     light = compiled.load() is not None
+    if not light:
+        core.whole()

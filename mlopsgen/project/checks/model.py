@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic_core import ValidationError
-
 from mlopsgen.contract.evaluation import METRICS
 from mlopsgen.diagnostics import Diagnostic
 from mlopsgen.project import derive
 from mlopsgen.project.checks.view import View
 from mlopsgen.spec import language
+from mlopsgen.spec.core import ValidationError
 from mlopsgen.spec.findings import closest, shown
 
 PREPROCESSING = ("strip", "nfc", "nfkc", "lower", "collapse_spaces")
@@ -78,16 +77,17 @@ def _section(name: str) -> str | None:
 
 
 def _refused(view: View, path: tuple[str, ...], value: Any) -> str:
-    """Why the document would be refused with `value` at `path`; empty when it would not."""
-    plain: dict[str, Any] = {name: view.tree.value[name].plain() for name in ("version", "project", "data", "model")}
+    """Why the section would be refused with `value` at `path`; empty when it would not."""
+    section = view.tree.find(path[:1])
+    plain: dict[str, Any] = section.plain() if section is not None else {}
     here = plain
-    for part in path[:-1]:
+    for part in path[1:-1]:
         here = here.setdefault(part, {})
     here[path[-1]] = value
     try:
-        language.validate(plain)
+        language.validate_section(path[0], plain)
     except ValidationError as error:
-        found = [item for item in error.errors(include_url=False) if item["loc"][: len(path)] == path]
+        found = [item for item in error.errors(include_url=False) if item["loc"][: len(path) - 1] == path[1:]]
         return found[0]["msg"].lower() if found else ""
     return ""
 
