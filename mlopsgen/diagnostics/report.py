@@ -29,10 +29,32 @@ def text(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str], style: S
         sources: text of the files that spans point into, by name.
         style: gives a piece of text a look, one of `error`, `warning`, `bold`, `dim`, `help`.
     """
-    return "\n".join(_block(d, sources, style) for d in diagnostics)
+    lines = _Lines(sources)
+    return "\n".join(_block(d, lines, style) for d in diagnostics)
 
 
-def _block(d: Diagnostic, sources: Mapping[str, str], style: Style) -> str:
+class _Lines:
+    """Lines of the sources as they can be shown; each is made once, however many findings it has."""
+
+    def __init__(self, sources: Mapping[str, str]) -> None:
+        self._sources = sources
+        self._split: dict[str, list[str]] = {}
+        self._shown: dict[tuple[str, int], str] = {}
+
+    def line(self, file: str, number: int) -> str | None:
+        """The line, printable and without credentials; None when there is none."""
+        if file not in self._split:
+            text = self._sources.get(file, "")
+            self._split[file] = text.split("\n") if text else []
+        if number > len(self._split[file]):
+            return None
+        if (file, number) not in self._shown:
+            row = redacted(self._split[file][number - 1])
+            self._shown[file, number] = "".join(c if c.isprintable() else " " for c in row)
+        return self._shown[file, number]
+
+
+def _block(d: Diagnostic, sources: _Lines, style: Style) -> str:
     place = f"{utf8(d.span.file)}:{d.span.line}:{d.span.column}: " if d.span else ""
     head = style(place, "bold") + style(f"{d.severity.value} {d.code}", d.severity.value) + f": {d.message}"
     lines = [head]
@@ -46,11 +68,10 @@ def _block(d: Diagnostic, sources: Mapping[str, str], style: Style) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _excerpt(span: Span, sources: Mapping[str, str], style: Style, mark: str, look: str) -> list[str]:
-    rows = sources.get(span.file, "").split("\n")
-    if (not rows[0] and len(rows) == 1) or span.line > len(rows):
+def _excerpt(span: Span, sources: _Lines, style: Style, mark: str, look: str) -> list[str]:
+    row = sources.line(span.file, span.line)
+    if row is None:
         return []
-    row = "".join(c if c.isprintable() else " " for c in redacted(rows[span.line - 1]))
     start = span.column - 1
     end = span.end_column - 1 if span.end_line == span.line else len(row.rstrip())
     cut = max(0, start - WIDEST // 2) if len(row) > WIDEST else 0

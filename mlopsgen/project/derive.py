@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from mlopsgen.spec.data import Column, Data
@@ -84,8 +85,8 @@ def data(spec: Spec) -> Data:
     found = columns(spec.data.columns)
     drift = spec.data.drift
     if not drift.features:
-        drift = drift.model_copy(update={"features": features(found)})
-    return spec.data.model_copy(update={"columns": found, "drift": drift})
+        drift = drift.model_copy(update={"features": MappingProxyType(features(found))})
+    return spec.data.model_copy(update={"columns": MappingProxyType(found), "drift": drift})
 
 
 def model(spec: Spec) -> Model:

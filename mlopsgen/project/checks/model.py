@@ -79,7 +79,8 @@ def _section(name: str) -> str | None:
 def _refused(view: View, path: tuple[str, ...], value: Any) -> str:
     """Why the section would be refused with `value` at `path`; empty when it would not."""
     section = view.tree.find(path[:1])
-    plain: dict[str, Any] = section.plain() if section is not None else {}
+    given = section.value if section is not None else {}
+    plain: dict[str, Any] = {key: node.plain() for key, node in given.items() if key != "search"}
     here = plain
     for part in path[1:-1]:
         here = here.setdefault(part, {})
