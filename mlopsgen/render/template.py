@@ -166,7 +166,7 @@ def _rendered(file: File, overrides: Mapping[str, str]) -> Sequence[str]:
         _environment = _Environment()
     environment, name = _environment, file.template or ""
     loader: Any = environment.loader
-    if loader.overrides is not overrides:
+    if loader.overrides != overrides:
         loader.overrides = overrides
         if environment.cache is not None:
             environment.cache.clear()
