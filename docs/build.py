@@ -46,7 +46,21 @@ def _reference() -> str:
         kind = entry.kind + (f" ({entry.unit})" if entry.unit and entry.unit != entry.kind else "")
         cells = (f"`{entry.path}`", kind, entry.default, entry.description, f"`{reference.flow(entry.example)}`")
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    lines += _laxer()
     return "\n".join(lines) + "\n"
+
+
+def _laxer() -> list[str]:
+    """What the JSON Schema cannot say, so that only `mlopsgen validate` finds it."""
+    lines = [
+        "\n## What the JSON Schema lets pass\n",
+        "Whatever a build accepts, the schema accepts. The schema alone accepts more:\n",
+    ]
+    lines += ["| findings | because |", "|---|---|"]
+    for lax in schema.LAXER:
+        code = f"{lax.code}xx" if len(lax.code) == 2 else lax.code
+        lines.append(f"| {code}{' in an overlay' if lax.path else ''} | {lax.reason} |")
+    return lines
 
 
 def _commands() -> str:

@@ -37,7 +37,11 @@ def test_overlays_merge_mappings_and_replace_the_rest() -> None:
     production, staging = environment(found, "production"), environment(found, "staging")
     replicas = production.serving.replicas
     assert (replicas.min, replicas.max, replicas.scale_on.queue_depth) == (4, 20, 8)
-    assert (staging.serving.replicas.min, staging.serving.replicas.max, staging.serving.replicas.scale_on) == (2, 2, None)
+    assert (staging.serving.replicas.min, staging.serving.replicas.max, staging.serving.replicas.scale_on) == (
+        2,
+        2,
+        None,
+    )
     assert (found.serving.replicas.min, found.serving.replicas.max) == (2, 10)
 
 

@@ -185,7 +185,9 @@ SEGMENTS = st.sampled_from(["a", "b", "0", "1", "-", "", "~0", "~1", "x", "99", 
 POINTERS = st.lists(SEGMENTS, max_size=4).map(lambda parts: "".join(f"/{part}" for part in parts))
 DOCUMENTS = st.recursive(
     st.sampled_from([1, "s", None, True]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b", "~", "/", "0", ""]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b", "~", "/", "0", ""]), inner, max_size=3)
+    ),
     max_leaves=10,
 )
 OPERATIONS = st.one_of(
