@@ -54,7 +54,7 @@ def resolve(
         base = views[""]
         for name in base.spec.environments:
             views.setdefault(name, base._replace(name=name))
-        found += checks.across(base, [view for name, view in views.items() if name])
+        found += checks.across(base, [view for view in views.values() if view.tree is not base.tree])
     found = in_order(found)
     if any(d.severity is Severity.ERROR for d in found):
         raise Failed(found)
@@ -69,18 +69,19 @@ def without_extensions(tree: Node) -> Node:
 
 
 def _views(tree: Node) -> Iterator[tuple[str, Node]]:
-    """The document, and once per environment the document with its overlays merged in."""
+    """The document, and for each environment that changes it, what is left with its overlays merged in."""
     yield "", tree
     environments = tree.find(("environments",))
     if environments is None or not isinstance(environments.value, dict):
         return
     for name, environment in environments.value.items():
-        sections = dict(tree.value)
-        for section in OVERLAID:
-            over = environment.find((section,))
+        changes = {section: environment.find((section,)) for section in OVERLAID}
+        sections = {key: node for key, node in tree.value.items() if key != "environments"}
+        for section, over in changes.items():
             if over is not None and over.value is not None:
                 sections[section] = overlay(sections[section], over) if section in sections else over
-        yield name, Node(sections, tree.span, tree.path, tree.keys, tree.size)
+        if any(over is not None for over in changes.values()):
+            yield name, Node(sections, tree.span, tree.path, tree.keys, tree.size)
 
 
 def _project(views: Mapping[str, checks.View], folder: str, spec_file: str, pins: Mapping[str, Pin]) -> Project:

@@ -31,7 +31,7 @@ def _value(value: Any, node: Node | None, path: Path) -> Any:
     if isinstance(value, Section):
         _section(value, node, path)
         return value
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return tuple(_value(item, _child(node, index), (*path, index)) for index, item in enumerate(value))
     if isinstance(value, dict):
         return MappingProxyType({k: _value(item, _child(node, k), (*path, k)) for k, item in value.items()})

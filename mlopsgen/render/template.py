@@ -15,6 +15,7 @@ from typing import Any
 import jinja2
 from jinja2 import pass_context
 from jinja2.bccache import Bucket
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from mlopsgen.diagnostics import Failed, Span, diagnose
 from mlopsgen.render.files import Commented, File
@@ -116,7 +117,9 @@ class _Bytecode(jinja2.BytecodeCache):
         return key
 
 
-class _Environment(jinja2.Environment):
+class _Environment(ImmutableSandboxedEnvironment):
+    """Sandboxed: a template, also one of the user's, reaches nothing but its context."""
+
     def __init__(self) -> None:
         super().__init__(
             block_start_string="[%",

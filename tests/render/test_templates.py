@@ -196,3 +196,19 @@ def test_a_json_template_that_makes_no_json_is_refused() -> None:
     assert json.loads(filled('{"a": "[[ v ]]"}\n', "a.json", v="x")) == {"a": "x"}
     assert refused('{"a": "[[ v ]]"}\n', "a.json", v='x"') == ("E403", None)
     assert refused('{"a": [[ v ]]}\n', "a.json", v="x") == ("E403", None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: [[ x.__class__.__mro__ ]]\n",
+        "a: [[ ''.__class__.__base__.__subclasses__() ]]\n",
+        "a: [[ lipsum.__globals__ ]]\n",
+        "[% for i in range(10 ** 9) %]\n- [[ i ]]\n[% endfor %]\n",
+        "a: [[ x.append(1) ]]\n",
+    ],
+)
+def test_a_template_reaches_nothing_but_its_context(text: str) -> None:
+    with pytest.raises(Failed) as failed:
+        render(File(path="a.yaml", template="mine.yaml", context={"x": [1]}), {"mine.yaml": text})
+    assert {d.code for d in failed.value.diagnostics} == {"E401"}

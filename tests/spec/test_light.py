@@ -15,6 +15,8 @@ from mlopsgen.diagnostics.catalogue import CODES
 from mlopsgen.spec import compiled
 from tests.conftest import FULL, SMALLEST
 
+from .corpus import samples
+
 ANSWER = """
 import json, sys
 from mlopsgen.spec import mode
@@ -58,7 +60,7 @@ def specs() -> list[str]:
         else:
             mutated[at] = mutated[at].split(":")[0] + f": {chance.choice((0, -1, 5, 0.5, 10**9))}\n"
         found.append("".join(mutated))
-    return found
+    return found + [json.dumps(sample.plain, ensure_ascii=False) for sample in list(samples())[::8]]
 
 
 def answers(mode: str, texts: list[str]) -> list[object]:
