@@ -67,7 +67,7 @@ def build(project: Path, cwd: Path, **environment: str) -> dict[str, bytes]:
 @pytest.mark.parametrize("example", sorted(p.name for p in EXAMPLES.iterdir() if p.is_dir()))
 def test_same_bytes_everywhere(example: str, tmp_path: Path) -> None:
     seeds = [str(seed) for seed in range(10)]
-    surroundings = list(itertools.product(("C", "de_DE.UTF-8"), ("UTC", "Asia/Kolkata"), (0o022, 0o077)))
+    surroundings = list(itertools.product(("C", "C.UTF-8"), ("UTC", "Asia/Kolkata"), (0o022, 0o077)))
     results = []
     for number, seed in enumerate(seeds):
         locale, zone, umask = surroundings[number % len(surroundings)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from mlopsgen.contract.pins import DEFAULTS, Pin
@@ -81,7 +82,7 @@ def _views(tree: Node) -> Iterator[tuple[str, Node]]:
             if over is not None and over.value is not None:
                 sections[section] = overlay(sections[section], over) if section in sections else over
         if any(over is not None for over in changes.values()):
-            yield name, Node(sections, tree.span, tree.path, tree.keys, tree.size)
+            yield name, Node(sections, tree.span, tree.path, environment.keys | tree.keys, tree.size)
 
 
 def _project(views: Mapping[str, checks.View], folder: str, spec_file: str, pins: Mapping[str, Pin]) -> Project:
@@ -126,5 +127,5 @@ def _project(views: Mapping[str, checks.View], folder: str, spec_file: str, pins
         unmanaged=spec.unmanaged,
         folder=folder,
         spec_file=spec_file,
-        pins=pins,
+        pins=MappingProxyType(dict(pins)),
     )

@@ -81,7 +81,15 @@ def _finding(item: Any, tree: Node) -> Diagnostic:
         span = tree.key_span(path)
     written = node.path if len(node.path) else path
     message, help = _words(code, kind, context, item)
-    return diagnose(code, message, path=dotted(written), span=span, help=help, related=related)
+    return diagnose(code, message, path=dotted(written), span=span, help=help or _usual(code), related=related)
+
+
+def _usual(code: str) -> str:
+    """What the catalogue says to do."""
+    from mlopsgen.diagnostics.catalogue import CODES
+
+    fix = CODES[code].fix
+    return fix[0].lower() + fix[1:].rstrip(".")
 
 
 def _words(code: str, kind: str, context: dict[str, Any], item: Any) -> tuple[str, str]:

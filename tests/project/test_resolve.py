@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -132,6 +133,35 @@ def test_nothing_can_be_changed_afterwards() -> None:
         found.rollout.steps[0] = 1  # type: ignore[index]
 
 
+def everything(value: Any) -> Iterator[Any]:
+    yield value
+    inside: Any = ()
+    if hasattr(value, "model_fields_set"):
+        inside = value.__dict__.values()
+    elif dataclasses.is_dataclass(value):
+        inside = [getattr(value, field.name) for field in dataclasses.fields(value)]
+    elif isinstance(value, Mapping):
+        inside = value.values()
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        inside = value
+    for item in inside:
+        yield from everything(item)
+
+
+def test_nothing_in_it_can_be_changed_afterwards() -> None:
+    patch = "patches: [{file: dvc.yaml, ops: [{op: add, path: /a, value: {b: [1, {c: [d]}]}}]}]\n"
+    text = FULL.read_text()
+    text = text[: text.index("\npatches:")] + "\n" + patch
+    seen = list(everything(project(base=text)))
+    assert len(seen) > 400
+    for value in seen:
+        assert not isinstance(value, dict | list | set), value
+        if hasattr(value, "model_fields_set"):
+            for name in value.__dict__:
+                with pytest.raises(Exception, match=r"frozen|immutable"):
+                    setattr(value, name, 1)
+
+
 def test_a_mistake_is_told_once_however_many_environments_share_it() -> None:
     found = findings("rollout: {check_every: 20m}\nenvironments: {a: {}, b: {}, c: {}}\n")
     assert [d.code for d in found] == ["E227"]
@@ -155,7 +185,12 @@ def test_a_mistake_in_an_overlay_is_told_in_the_overlay() -> None:
         ("environments: {a: {branch: x}, b: {branch: x}}\n", "E217", (5, 28)),
         ("environments: {a: {namespace: x}, b: {namespace: x}}\n", "E218", (5, 31)),
         ("rollout: {check_every: 20m, hold: 5m}\n", "E227", (5, 35)),
-        ("serving: {timeout: 1s}\nrollout: {gates: {latency_p95: {max: 2s}}}\n", "E220", (5, 20)),
+        (
+            "serving: {timeout: 1s}\nmonitoring: {alerts: {latency_p95: null}}\n"
+            "rollout: {gates: {latency_p95: {max: 2s}}}\n",
+            "E220",
+            (5, 20),
+        ),
         ("rollout: {sticky: {header: a}}\nexperiment: {sticky: {header: b}}\n", "E215", (5, 28)),
         ("rollout: {steps: [10%, 5%, 100%]}\n", "E211", (5, 19)),
         ("targets: {github: false}\nenvironments: {a: {approval: true}}\n", "E219", (5, 19)),

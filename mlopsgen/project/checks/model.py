@@ -64,7 +64,8 @@ def _search(view: View) -> Iterator[Diagnostic]:
                 reason = _refused(view, (section, *name.split(".")), value)
                 if reason:
                     message = f"{shown(value)} is no value of `{name}`: {reason}"
-                    yield view.finding("E209", message, *at, "parameters", name, kind, index)
+                    help = f"see `mlopsgen explain {section}.{name}`"
+                    yield view.finding("E209", message, *at, "parameters", name, kind, index, help=help)
 
 
 def _section(name: str) -> str | None:

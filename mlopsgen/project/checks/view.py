@@ -46,6 +46,7 @@ class View(NamedTuple):
         on_key: bool = False,
     ) -> Diagnostic:
         """A diagnostic at `path`, with the other places that take part."""
-        related = tuple((label, self.span(*other)) for label, other in also if self.tree.find(other) is not None)
         span = self.key(*path) if on_key else self.span(*path)
+        places = [(label, self.span(*other)) for label, other in also if self.tree.find(other) is not None]
+        related = tuple((label, place) for label, place in places if place != span)
         return diagnose(code, message, path=self.written(path), span=span, help=help, related=related)
