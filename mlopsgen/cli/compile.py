@@ -50,13 +50,19 @@ def compile(workspace: Workspace, pins: Mapping[str, Pin]) -> Compiled:
     files = [_rendered(target, file, overrides, used) for target, file in _wanted(project, tree)]
     files, unmatched = _patched(project, tree, files)
     notes = [*unmatched, *_unused(project, tree, files, overrides, used)]
-    whole = (
-        not project.targets.others
-        and templates_folder(data) == (tree.find(("templates",)) or Node("", tree.span)).value
+    return Compiled(
+        project=project,
+        files=tuple(sorted(files, key=lambda file: file.key)),
+        warnings=(*warnings, *notes),
+        digest=input_digest(data, workspace.folder) if _is_told_by_text(project, tree, data) else "",
     )
-    plain = tree.find(("templates",)) is None and not templates_folder(data) and not project.targets.others
-    digest = input_digest(data, workspace.folder) if whole or plain else ""
-    return Compiled(project, tuple(sorted(files, key=lambda f: f.key)), (*warnings, *notes), digest)
+
+
+def _is_told_by_text(project: Project, tree: Node, data: bytes) -> bool:
+    """Whether the short cut, which reads no YAML, knows everything that goes in."""
+    templates = tree.find(("templates",))
+    folder = templates.value if templates is not None else ""
+    return bool(folder == templates_folder(data)) and not project.targets.others
 
 
 def _wanted(project: Project, tree: Node) -> Iterator[tuple[str, File]]:
