@@ -45,9 +45,10 @@ def compile(workspace: Workspace, pins: Mapping[str, Pin]) -> Compiled:
     tree = parse(decode(data, workspace.spec), workspace.spec)
     name = os.path.basename(workspace.spec)
     project, warnings = resolve(tree, folder=workspace.relative, spec_file=name, pins=pins)
-    overrides = _overrides(project, tree, workspace, data)
+    overrides = _overrides(tree, workspace)
     used: set[str] = set()
-    files = [_rendered(target, file, overrides, used) for target, file in _wanted(project, tree)]
+    files = [_rendered(target, file, overrides, used) for target, file in _wanted(project)]
+    files += _others(project, tree, overrides, used)
     files, unmatched = _patched(project, tree, files)
     notes = [*unmatched, *_unused(project, tree, files, overrides, used)]
     return Compiled(
@@ -65,23 +66,31 @@ def _is_told_by_text(project: Project, tree: Node, data: bytes) -> bool:
     return bool(folder == templates_folder(data)) and not project.targets.others
 
 
-def _wanted(project: Project, tree: Node) -> Iterator[tuple[str, File]]:
+def _wanted(project: Project) -> Iterator[tuple[str, File]]:
     for name, target in built_in(project):
         for file in target.files(project):
             yield name, file
+
+
+def _others(project: Project, tree: Node, overrides: Mapping[str, str], used: set[str]) -> Iterator[Rendered]:
+    """Files of other packages' targets; whatever they raise is told as theirs."""
     if not project.targets.others:
         return
     core.whole()
-    for index, (name, found) in enumerate(others(project.targets.others).items()):
+    for index, (name, point) in enumerate(others(project.targets.others).items()):
         span = tree.nearest(("targets", "others", index)).span
         path = f"targets.others[{index}]"
-        if found is None:
-            help = "install the package that has it, or drop the name"
-            raise Failed(
-                [diagnose("E230", f"no installed package has a target `{name}`", path=path, span=span, help=help)]
+        if point is None:
+            message, help = (
+                f"no installed package has a target `{name}`",
+                "install the package that has it, or drop the name",
             )
+            raise Failed([diagnose("E230", message, path=path, span=span, help=help)])
         try:
-            yield from ((str(name), file) for file in found.files(project))
+            for file in point.load().files(project):
+                yield _rendered(str(name), file, overrides, used)
+        except Failed:
+            raise
         except Exception as error:
             message = f"the target `{name}` failed: {type(error).__name__}: {error}"
             raise Failed([diagnose("E231", message, path=path, span=span, help="tell its authors")]) from error
@@ -94,7 +103,7 @@ def _rendered(target: str, file: File, overrides: Mapping[str, str], used: set[s
     return Rendered(path=str(file.path), target=target, content=content, root=file.root, keep=file.keep)
 
 
-def _overrides(project: Project, tree: Node, workspace: Workspace, data: bytes) -> dict[str, str]:
+def _overrides(tree: Node, workspace: Workspace) -> dict[str, str]:
     node = tree.find(("templates",))
     if node is None or node.value is None:
         return {}

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from importlib import import_module
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mlopsgen.project.model import Project
 from mlopsgen.render.files import File
 
 BUILT_IN = ("dvc", "github", "docker")
 GROUP = "mlopsgen.targets"
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 
 class Target(Protocol):
@@ -32,9 +35,9 @@ def built_in(project: Project) -> Iterator[tuple[str, Target]]:
             yield name, import_module(f"mlopsgen.targets.{name}")
 
 
-def others(names: Iterable[str]) -> dict[str, Target | None]:
-    """Targets of installed packages by name; None for one that is not installed."""
+def others(names: Iterable[str]) -> dict[str, EntryPoint | None]:
+    """Entry points of installed packages' targets by name, not loaded yet; None for one that is not installed."""
     from importlib.metadata import entry_points
 
     found = {point.name: point for point in entry_points(group=GROUP)}
-    return {name: found[name].load() if name in found else None for name in names}
+    return {name: found.get(name) for name in names}
