@@ -58,7 +58,8 @@ def command(
     repository: str | None,
     yes: bool,
 ) -> int:
-    """Write a first, commented mlops.yaml into FOLDER; asks for what no flag gives. Overwrites nothing.
+    """Write a first, commented mlops.yaml into FOLDER, and beside it the schema for editors, requirements.txt and
+    .gitignore; asks for what no flag gives. Overwrites nothing.
 
     \b
     Examples:
@@ -83,12 +84,16 @@ def command(
     _check(text, path)
     os.makedirs(folder, exist_ok=True)
     _write(path, text)
+    from mlopsgen.spec import schema
+
     for extra, content in (
+        (os.path.join("schemas", "mlops.v1.schema.json"), schema.text()),
         ("requirements.txt", f"mlopsgen[runtime]=={VERSION}\n"),
         (".gitignore", "\n".join(IGNORED) + "\n"),
     ):
         target = os.path.join(folder, extra)
         if not os.path.lexists(target):
+            os.makedirs(os.path.dirname(target) or ".", exist_ok=True)
             _write(target, content)
             click.echo(f"wrote {target}")
     click.echo(f"wrote {path}\nnext: mlopsgen build{'' if folder == '.' else f' {folder}'}")

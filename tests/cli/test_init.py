@@ -25,6 +25,8 @@ def test_what_it_writes_builds(base: str, tmp_path: Path, mlopsgen: Run) -> None
     assert mlopsgen("validate").stdout == "mlops.yaml: valid\n"
     assert mlopsgen("build").returncode == 0
     assert (tmp_path / "requirements.txt").read_text().startswith("mlopsgen[runtime]==")
+    schema = text.splitlines()[0].partition("$schema=")[2]
+    assert (tmp_path / schema).read_text("utf-8") == mlopsgen("schema").stdout
 
 
 def test_the_commented_lines_are_valid_too(tmp_path: Path, mlopsgen: Run) -> None:
