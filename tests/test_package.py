@@ -74,7 +74,7 @@ def test_a_build_with_nothing_to_do_imports_neither_pydantic_nor_jinja2_nor_clic
             "print(sorted({m.partition('.')[0] for m in sys.modules} & heavy))"
         )
         done = subprocess.run(
-            [installed / "python", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+            [installed / "python", "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
         )
         assert done.stdout.splitlines()[-1] == "[]"
 
