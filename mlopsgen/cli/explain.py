@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from mlopsgen.cli import words
+from mlopsgen.diagnostics.hints import closest
 
 
 def _complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -46,7 +47,7 @@ def _code(name: str) -> dict[str, Any]:
     from mlopsgen.diagnostics.catalogue import CODES
 
     if name not in CODES:
-        hint = words.closest(name, list(CODES))
+        hint = closest(name, list(CODES))
         raise click.UsageError(f"there is no code {name}" + (f"; did you mean `{hint}`?" if hint else ""))
     code = CODES[name]
     told = {"code": code.id, "title": code.title, "why": code.why, "what to do": code.fix}
@@ -63,7 +64,7 @@ def _field(path: str) -> dict[str, Any]:
     place = fields.find(parts)
     if place is None:
         known = [entry.path for entry in reference.entries()]
-        hint = words.closest(path, known)
+        hint = closest(path, known)
         raise click.UsageError(f"mlops.yaml has no field {path}" + (f"; did you mean `{hint}`?" if hint else ""))
     told: dict[str, Any] = {"field": path}
     if place.field is not None:

@@ -41,7 +41,7 @@ class _Lazy(click.Group):
         try:
             return super().resolve_command(context, args)
         except click.UsageError as error:
-            from mlopsgen.cli.words import closest
+            from mlopsgen.diagnostics.hints import closest
 
             hint = closest(args[0], list(COMMANDS))
             raise click.UsageError(

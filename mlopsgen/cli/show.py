@@ -12,6 +12,7 @@ import click
 from mlopsgen.cli import words
 from mlopsgen.cli.workspace import SPEC, Workspace
 from mlopsgen.diagnostics import Failed
+from mlopsgen.diagnostics.hints import closest
 
 
 @click.command()
@@ -52,7 +53,7 @@ def command(spec: str, environment: str | None, form: str, origins: bool) -> int
         data = present.environment(project, environment)
         if data is None:
             known = [e.name for e in project.environments]
-            hint = words.closest(environment, known)
+            hint = closest(environment, known)
             raise click.UsageError(
                 f"there is no environment {environment!r}; "
                 + (f"did you mean `{hint}`?" if hint else f"environments: {', '.join(known)}")

@@ -81,14 +81,6 @@ def _sources(found: Iterable[Diagnostic]) -> dict[str, str]:
     return texts
 
 
-def closest(word: str, known: list[str]) -> str | None:
-    """The known word that was probably meant."""
-    import difflib
-
-    match = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return match[0] if match else None
-
-
 def progress(total: int) -> Callable[[int, str], None]:
     """A counter on one line of stderr, shown on a terminal and for more than a few items."""
     show = total > 20 and sys.stderr.isatty()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlopsgen.diagnostics import Diagnostic, Span, diagnose
+from mlopsgen.diagnostics.hints import closest
 from mlopsgen.spec import language
 from mlopsgen.spec.core import ValidationError
 from mlopsgen.spec.tree import Node, dotted
@@ -175,12 +176,3 @@ def shown(value: Any) -> str:
     text = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
     text = text.encode("unicode_escape").decode() if not text.isprintable() else text
     return text if len(text) <= 60 else text[:57] + "…"
-
-
-def closest(word: str, known: list[str]) -> str | None:
-    """The known word that was probably meant."""
-    import difflib
-
-    lowered = {k.lower().replace("-", "_"): k for k in known}
-    match = difflib.get_close_matches(word.lower().replace("-", "_"), lowered, n=1, cutoff=0.6)
-    return lowered[match[0]] if match else None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlopsgen.diagnostics import Diagnostic
+from mlopsgen.diagnostics.hints import closest
 from mlopsgen.project import derive
 from mlopsgen.project.checks.view import Also, View
-from mlopsgen.spec.findings import closest
 
 
 def check(view: View) -> Iterator[Diagnostic]:

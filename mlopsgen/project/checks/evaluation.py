@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from mlopsgen.contract.evaluation import METRICS
 from mlopsgen.diagnostics import Diagnostic
+from mlopsgen.diagnostics.hints import closest
 from mlopsgen.project import derive
 from mlopsgen.project.checks.view import View
-from mlopsgen.spec.findings import closest
 from mlopsgen.spec.tree import Path
 
 

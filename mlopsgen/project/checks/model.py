@@ -7,11 +7,12 @@ from typing import Any
 
 from mlopsgen.contract.evaluation import METRICS
 from mlopsgen.diagnostics import Diagnostic
+from mlopsgen.diagnostics.hints import closest
 from mlopsgen.project import derive
 from mlopsgen.project.checks.view import View
 from mlopsgen.spec import language
 from mlopsgen.spec.core import ValidationError
-from mlopsgen.spec.findings import closest, shown
+from mlopsgen.spec.findings import shown
 
 PREPROCESSING = ("strip", "nfc", "nfkc", "lower", "collapse_spaces")
 """Steps that the runtime has."""
