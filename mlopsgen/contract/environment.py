@@ -9,6 +9,11 @@ TRACKING_EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
 WANDB_API_KEY = "WANDB_API_KEY"
 MODEL_URI = "MLOPS_MODEL_URI"
 VARIANT = "MLOPS_VARIANT"
+ENVIRONMENT = "MLOPS_ENVIRONMENT"
+CONFIG = "MLOPS_CONFIG"
+"""Path of the settings of a long-running part: `mlopsgen.project.settings` as YAML."""
+AUTH_TOKEN = "MLOPS_AUTH_TOKEN"  # noqa: S105
+"""Bearer token that the serving app asks for."""
 
 QUIET = {
     "DVC_NO_ANALYTICS": "1",

@@ -30,6 +30,13 @@ LOCAL_TRACKING = "mlflow.db"
 """SQLite store of MLflow where `tracking.mlflow.uri` is absent."""
 
 
+CONFIG_FOLDER = "/etc/mlops"
+"""Where pods find their settings."""
+
+TRACKING_SECRET = ("mlflow", "uri")
+"""Secret and key with the address of MLflow, where `tracking.mlflow.uri` is absent."""
+
+
 def release(environment: str) -> str:
     """The file that says which image digest and model version an environment runs; only a release changes it."""
     return f"deploy/{environment}/release.yaml"

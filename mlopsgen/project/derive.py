@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -10,8 +11,8 @@ from mlopsgen.spec.data import Column, Data
 from mlopsgen.spec.document import Spec
 from mlopsgen.spec.environments import Environment
 from mlopsgen.spec.model import Model
-from mlopsgen.spec.serving import Serving
-from mlopsgen.spec.traced import join, traced
+from mlopsgen.spec.serving import Replicas, ScaleOn, Serving, ServingResources, Update
+from mlopsgen.spec.traced import join, merged, traced
 from mlopsgen.spec.tracking import Tracking
 
 ROLES = {
@@ -102,15 +103,71 @@ def tracking(spec: Spec) -> Tracking:
     return spec.tracking.model_copy(update={"mlflow": mlflow})
 
 
+SETTLE_SECONDS = 5
+"""Time in which the cluster learns that a stopping server takes no more requests."""
+
+MARGIN_SECONDS = 10
+"""Time beyond the longest request in which a stopping server closes what is open."""
+
+QUEUE_DEPTH = 8
+"""Waiting requests per server that add one more, unless the spec says otherwise."""
+
+
 def serving(spec: Spec) -> Serving:
-    """`serving` with the image and the upper end of the replicas filled in."""
-    section, update = spec.serving, {}
-    if section.image is None:
+    """`serving` with image, replicas, limits, update and grace filled in."""
+    section = spec.serving
+    image = section.image
+    if image is None:
         repository = spec.project.repository
-        update["image"] = join("ghcr.io/", _lower(repository)) if repository else spec.project.name
-    if section.replicas.max is None:
-        update["replicas"] = section.replicas.model_copy(update={"max": section.replicas.min})
-    return section.model_copy(update=update)
+        image = join("ghcr.io/", _lower(repository)) if repository else spec.project.name
+    return section.model_copy(
+        update={
+            "image": image,
+            "replicas": _replicas(section.replicas),
+            "resources": _resources(section.resources),
+            "update": _update(section),
+            "grace": section.grace if section.grace is not None else _grace(section.timeout),
+        }
+    )
+
+
+def _replicas(given: Replicas) -> Replicas:
+    """A range without a signal to scale on scales on the queue."""
+    most = given.max if given.max is not None else given.min
+    scale_on = given.scale_on
+    if scale_on is None and most > given.min:
+        scale_on = ScaleOn.model_construct(queue_depth=QUEUE_DEPTH)
+    return given.model_copy(update={"max": most, "scale_on": scale_on})
+
+
+def _resources(given: ServingResources) -> ServingResources:
+    """What a server asks for in memory it may use, and no more."""
+    if given.limits.memory is not None:
+        return given
+    return given.model_copy(update={"limits": given.limits.model_copy(update={"memory": given.memory})})
+
+
+def _update(section: Serving) -> Update:
+    """GPUs are scarce: there a pod goes before the next one comes. A number that is not given keeps pods moving."""
+    given, scarce = section.update, section.resources.gpu > 0
+    surge, unavailable = given.surge, given.unavailable
+    if surge is None:
+        surge = 0 if scarce and unavailable != 0 else 1
+    if unavailable is None:
+        unavailable = 0 if surge and not scarce else 1
+    return given.model_copy(update={"surge": surge, "unavailable": unavailable})
+
+
+def _grace(timeout: float) -> float:
+    """Seconds between the signal to stop and the end: no new requests come, the longest one ends, a margin."""
+    seconds: float = traced(float(math.ceil(SETTLE_SECONDS + timeout + MARGIN_SECONDS)), *merged(timeout))
+    return seconds
+
+
+def canary(name: str, spec: Spec, laid: Spec) -> bool:
+    """Whether a new version takes over step by step: in the last environment, and wherever a person approves."""
+    last = name == list(spec.environments)[-1]
+    return len(laid.rollout.steps) > 1 and (last or spec.environments[name].approval)
 
 
 def _lower(text: Any) -> Any:

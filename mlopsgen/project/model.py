@@ -9,6 +9,7 @@ from mlopsgen.contract.pins import DEFAULTS, Pin
 from mlopsgen.spec.ci import Ci
 from mlopsgen.spec.customize import Patch, Targets
 from mlopsgen.spec.data import Data
+from mlopsgen.spec.environments import SecretStore
 from mlopsgen.spec.evaluation import Evaluation
 from mlopsgen.spec.experiment import Experiment
 from mlopsgen.spec.model import Model
@@ -22,7 +23,11 @@ from mlopsgen.spec.training import Training
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """One place of deployment, with its overlays applied."""
+    """One place of deployment, with its overlays applied.
+
+    Attributes:
+        canary: whether a new version takes over step by step here.
+    """
 
     name: str
     branch: str | None
@@ -30,6 +35,8 @@ class Environment:
     url: str | None
     approval: bool
     kubeconfig: SecretRef
+    secret_store: SecretStore | None
+    canary: bool
     serving: Serving
     rollout: Rollout
     experiment: Experiment | None

@@ -38,7 +38,7 @@ def environment(project: Project, name: str) -> dict[str, Any] | None:
 
 def _place(found: Environment) -> dict[str, Any]:
     own = {name: getattr(found, name) for name in ("branch", "namespace", "url", "approval")}
-    return {**own, "kubeconfig": _section(found.kubeconfig)}
+    return {**own, "kubeconfig": _section(found.kubeconfig), "secret_store": _section(found.secret_store)}
 
 
 def _section(value: Section | None) -> dict[str, Any] | None:

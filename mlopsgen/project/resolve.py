@@ -98,6 +98,8 @@ def _project(views: Mapping[str, checks.View], folder: str, spec_file: str, pins
                 url=given.url,
                 approval=given.approval,
                 kubeconfig=given.kubeconfig,
+                secret_store=given.secret_store,
+                canary=derive.canary(name, spec, merged),
                 serving=derive.serving(merged),
                 rollout=merged.rollout,
                 experiment=merged.experiment,

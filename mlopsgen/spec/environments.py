@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from mlopsgen.spec.base import Section, field
 from mlopsgen.spec.experiment import Experiment
 from mlopsgen.spec.monitoring import Monitoring
 from mlopsgen.spec.rollout import Rollout
-from mlopsgen.spec.scalars import Branch, DnsLabel, Url
+from mlopsgen.spec.scalars import Branch, DnsLabel, SecretName, Text, Url
 from mlopsgen.spec.serving import SecretRef, Serving
 
 
@@ -21,6 +21,18 @@ class Overlay:
 
 
 Parts = dict[str, Any] | None
+
+
+class SecretStore(Section):
+    """Where External Secrets finds the values of Secrets."""
+
+    name: SecretName = field(..., "Name of the store.", example="vault")
+    kind: Literal["ClusterSecretStore", "SecretStore"] = field(
+        "ClusterSecretStore", "Kind of the store.", example="ClusterSecretStore"
+    )
+    prefix: Text | None = field(
+        None, "What stands in front of a Secret's name in the store.", example="ml/production/", derived="nothing"
+    )
 
 
 class Environment(Section):
@@ -38,6 +50,12 @@ class Environment(Section):
         {"secret": "kube", "key": "config"},
         "Access to the cluster, for the release workflow.",
         example={"secret": "kube", "key": "config"},
+    )
+    secret_store: SecretStore | None = field(
+        None,
+        "Makes the Secrets from a store, by External Secrets.",
+        example={"name": "vault", "prefix": "ml/production/"},
+        derived="Secrets are expected in the namespace",
     )
     serving: Annotated[Parts, Overlay(Serving)] = field(None, "Changes to `serving`.", example={"replicas": 2})
     rollout: Annotated[Parts, Overlay(Rollout)] = field(None, "Changes to `rollout`.", example={"hold": "30m"})

@@ -24,6 +24,16 @@ class Section:
         object.__setattr__(copy, "__dict__", {**self.__dict__, **update})
         return copy
 
+    @classmethod
+    def model_construct(cls, **values: Any) -> Section:
+        """A section of valid values, all of them given."""
+        made = object.__new__(cls)
+        object.__setattr__(made, "__pydantic_extra__", None)
+        object.__setattr__(made, "__pydantic_fields_set__", set(values))
+        object.__setattr__(made, "__pydantic_private__", None)
+        object.__setattr__(made, "__dict__", values)
+        return made
+
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable")
 

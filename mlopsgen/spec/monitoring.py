@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from mlopsgen.spec.base import Items, Mistake, Section, field, model_validator
-from mlopsgen.spec.scalars import AlertName, Duration, Email, HostPort, Path, Share, Text
+from mlopsgen.spec.scalars import AlertName, Duration, Email, HostPort, Path, Share, Text, Url
 from mlopsgen.spec.serving import SecretRef
 
 Severity = Literal["critical", "warning", "info"]
@@ -179,6 +179,11 @@ class Monitoring(Section):
     """What is watched."""
 
     scrape_interval: Duration = field("15s", "Time between two scrapes.", unit="duration", example="15s")
+    prometheus: Url = field(
+        "http://prometheus.monitoring:9090",
+        "Prometheus as the cluster reaches it, for autoscaling and rollouts.",
+        example="http://prometheus.monitoring:9090",
+    )
     slo: Slo | None = field(None, "Objectives.", example={"availability": "99.5%"})
     alerts: Alerts = field({}, "Alerts.", example={"error_rate": {"max": "5%"}})
     quality: Quality = field({}, "Quality exporter.", example={"every": "1h"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from mlopsgen.spec.base import Bounds, Items, Section, field
-from mlopsgen.spec.scalars import Duration, Header, HeaderValue, Share
+from mlopsgen.spec.scalars import Duration, Header, HeaderValue, ObjectRef, Share
 
 
 class Sticky(Section):
@@ -52,6 +52,11 @@ class Rollout(Section):
 
     engine: Literal["istio", "gateway-api", "argo-rollouts", "nginx"] = field(
         "gateway-api", "What splits the traffic in the cluster.", example="istio"
+    )
+    gateway: ObjectRef = field(
+        "gateway/public",
+        "Gateway of the cluster through which requests come in, for `istio`, `argo-rollouts` and `gateway-api`.",
+        example="istio-ingress/public",
     )
     steps: Items[Share] = field(
         ("5%", "10%", "25%", "50%", "100%"),

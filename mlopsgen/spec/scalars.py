@@ -261,6 +261,13 @@ LabelValue = _pattern(
     "letters, digits, `.`, `_` and `-`, beginning and ending with a letter or digit",
     63,
 )
+ObjectRef = _pattern(
+    "name",
+    "a namespace and a name",
+    "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?/[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?",
+    "write `namespace/name`",
+    317,
+)
 RegistryName = _pattern(
     "name",
     "a name for the MLflow registry",
@@ -375,21 +382,11 @@ ServiceAccount = _pattern(
 Currency = _pattern("form", "a currency", "[A-Z]{3}", "write its ISO 4217 code, such as `USD`", 3)
 PythonVersion = _pattern("name", "a Python version", r"3\.1[1-4]", 'write it as text, from `"3.11"` to `"3.14"`', 10)
 Runner = _pattern("name", "a runner label", r"[A-Za-z0-9][A-Za-z0-9._-]*", "a label of a GitHub runner", 100)
+_LABEL = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 100}
 Runners = Annotated[
     tuple[Runner, ...],  # type: ignore[valid-type]
     Strict(False),
     BeforeValidator(_labels),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 100},
-                {
-                    "type": "array",
-                    "minItems": 1,
-                    "items": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 100},
-                },
-            ]
-        }
-    ),
+    WithJsonSchema({"anyOf": [_LABEL, {"type": "array", "minItems": 1, "items": _LABEL}]}),
 ]
 """Labels of a GitHub runner: one, or a list that must all match."""

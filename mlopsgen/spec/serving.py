@@ -44,7 +44,24 @@ class Replicas(Section):
 
     min: int = field(1, "Fewest.", unit="pods", example=2, ge=1, le=10000)
     max: int | None = field(None, "Most.", unit="pods", example=10, derived="min: no scaling", ge=1, le=10000)
-    scale_on: ScaleOn | None = field(None, "What is scaled on.", example={"queue_depth": 8})
+    scale_on: ScaleOn | None = field(
+        None, "What is scaled on.", example={"queue_depth": 8}, derived="queue_depth: 8, where max is above min"
+    )
+    autoscaler: Literal["keda", "hpa"] = field(
+        "keda",
+        "What scales: KEDA, which asks Prometheus itself, or a plain HorizontalPodAutoscaler, for which the cluster "
+        "needs a metrics adapter.",
+        example="keda",
+    )
+    min_available: int | None = field(
+        None,
+        "Pods that a drained node must leave running.",
+        unit="pods",
+        example=1,
+        derived="all but one",
+        ge=1,
+        le=10000,
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -70,6 +87,13 @@ class RateLimit(Section):
     )
 
 
+class Limits(Section):
+    """Most that one server may use."""
+
+    cpu: Cpu | None = field(None, "CPU.", unit="cores", example=8, derived="no limit: a throttled server answers late")
+    memory: Memory | None = field(None, "Memory.", unit="bytes", example="16Gi", derived="what is asked for")
+
+
 class ServingResources(Section):
     """What one server asks for."""
 
@@ -77,6 +101,27 @@ class ServingResources(Section):
     gpu_type: LabelValue | None = field(None, "Value of the node label `nvidia.com/gpu.product`.", example="nvidia-l4")
     cpu: Cpu = field("2", "CPU.", unit="cores", example=4)
     memory: Memory = field("4Gi", "Memory.", unit="bytes", example="16Gi")
+    limits: Limits = field({}, "Upper limits.", example={"memory": "24Gi"})
+    gpu_pool: int | None = field(
+        None,
+        "GPUs in the cluster that servers of this environment may use; lets the compiler say what cannot fit.",
+        unit="GPUs",
+        example=8,
+        derived="not known",
+        ge=1,
+        le=10**6,
+    )
+
+
+class Update(Section):
+    """How pods are replaced when a Deployment changes."""
+
+    surge: int | None = field(
+        None, "Pods above the wanted number.", unit="pods", example=0, derived="0 on GPUs, else 1", ge=0, le=10000
+    )
+    unavailable: int | None = field(
+        None, "Pods below the wanted number.", unit="pods", example=1, derived="1 on GPUs, else 0", ge=0, le=10000
+    )
 
 
 class Cost(Section):
@@ -111,6 +156,14 @@ class Serving(Section):
     rate_limit: RateLimit | None = field(None, "Limit per caller.", example={"requests": 60, "per": "1m"})
     resources: ServingResources = field({}, "Machine.", example={"gpu": 1, "cpu": 4})
     replicas: Replicas = field({}, "Number of servers.", example={"min": 2, "max": 10})
+    update: Update = field({}, "Replacement of pods.", example={"surge": 1, "unavailable": 0})
+    grace: Duration | None = field(
+        None,
+        "Time to finish between the signal to stop and the end.",
+        unit="duration",
+        example="1m",
+        derived="time until no more requests come, the timeout, and a margin",
+    )
     cost: Cost | None = field(None, "Prices.", example={"gpu_hour": 2.5, "currency": "USD"})
     requirements: Path | None = field(
         None,

@@ -18,6 +18,9 @@ class Checkpoint(Section):
         "Object store or folder; durable storage survives a lost machine.",
         example="s3://acme-mlops/checkpoints",
     )
+    size: Memory = field(
+        "50Gi", "Size of the volume in Kubernetes, where the store is a folder.", unit="bytes", example="200Gi"
+    )
 
 
 class TrainingResources(Section):

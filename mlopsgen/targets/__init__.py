@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Protocol
 from mlopsgen.project.model import Project
 from mlopsgen.render.files import File
 
-BUILT_IN = ("dvc", "github", "docker")
+BUILT_IN = ("dvc", "github", "docker", "kubernetes", "istio", "gateway", "argo_rollouts", "nginx", "local")
+
+ROUTING = {
+    "istio": ("istio",),
+    "gateway-api": ("gateway",),
+    "argo-rollouts": ("istio", "argo_rollouts"),
+    "nginx": ("nginx",),
+}
+"""Targets that write the routing of each `rollout.engine`."""
+
 GROUP = "mlopsgen.targets"
 
 if TYPE_CHECKING:
@@ -30,8 +39,11 @@ class Target(Protocol):
 
 def built_in(project: Project) -> Iterator[tuple[str, Target]]:
     """Our targets that the spec has switched on, with their names."""
+    routing = {name for each in project.environments for name in ROUTING[each.rollout.engine]}
+    every = {name for names in ROUTING.values() for name in names}
     for name in BUILT_IN:
-        if getattr(project.targets, name):
+        wanted = project.targets.routing and name in routing if name in every else getattr(project.targets, name)
+        if wanted:
             yield name, import_module(f"mlopsgen.targets.{name}")
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from mlopsgen.project.model import Project
-from mlopsgen.spec.base import Section, key
+from mlopsgen.project.plain import plain
 
 MACHINES = {"resources", "engine", "requirements", "search"}
 """Fields of `training` that say where it runs, not what comes out."""
+
+
+VOLUME = {"size"}
+"""Fields of `training.checkpoint` that do the same."""
 
 
 def parameters(project: Project) -> dict[str, Any]:
@@ -18,7 +22,10 @@ def parameters(project: Project) -> dict[str, Any]:
         "data": plain(project.data, leave={"remote", "drift"}),
         "drift": plain(project.data.drift),
         "model": plain(project.model),
-        "train": plain(project.training, leave=MACHINES),
+        "train": {
+            **plain(project.training, leave=MACHINES),
+            "checkpoint": plain(project.training.checkpoint, leave=VOLUME),
+        },
         "evaluate": {"gates": plain(evaluation.gates), "against_champion": plain(evaluation.against_champion)},
         "benchmark": plain(evaluation.benchmark),
         "safety": plain(evaluation.safety),
@@ -27,17 +34,6 @@ def parameters(project: Project) -> dict[str, Any]:
     }
     kept: dict[str, Any] = without_nothing(result)
     return kept
-
-
-def plain(value: Any, leave: set[str] = frozenset()) -> Any:  # type: ignore[assignment]
-    """A section as mappings, lists and scalars; scalars keep their origin."""
-    if isinstance(value, Section):
-        return {key(name): plain(item) for name, item in value.__dict__.items() if name not in leave}
-    if isinstance(value, tuple):
-        return [plain(item) for item in value]
-    if hasattr(value, "items"):
-        return {name: plain(item) for name, item in value.items()}
-    return value
 
 
 def without_nothing(value: Any) -> Any:

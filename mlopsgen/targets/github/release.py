@@ -54,15 +54,9 @@ def _image(project: Project) -> Any:
     return join("ghcr.io/${{ github.repository_owner }}/", project.serving.image)
 
 
-def canary(project: Project, environment: Environment) -> bool:
-    """Whether a new version takes over step by step: in the last environment, and wherever a person approves."""
-    last = environment is project.environments[-1]
-    return len(environment.rollout.steps) > 1 and (environment.approval or last)
-
-
 def _environment(project: Project, position: int) -> dict[str, Any]:
     given = project.environments[position]
-    stepwise = canary(project, given)
+    stepwise = given.canary
     watch = watch_seconds(project, given)
     return {
         "job": join("deploy-", given.name),

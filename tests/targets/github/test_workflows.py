@@ -121,8 +121,8 @@ def test_an_image_without_an_owner_belongs_to_the_owner_of_the_repository() -> N
 
 def test_canaries_are_for_the_last_environment_and_for_approved_ones() -> None:
     project = specs.project("three")
-    assert [release.canary(project, each) for each in project.environments] == [False, True, True]
-    assert not any(release.canary(specs.project("one-step"), each) for each in specs.project("one-step").environments)
+    assert [each.canary for each in project.environments] == [False, True, True]
+    assert not any(each.canary for each in specs.project("one-step").environments)
 
 
 def test_a_canary_is_started_watched_and_aborted() -> None:
