@@ -123,15 +123,15 @@ def serving(spec: Spec) -> Serving:
     return section.model_copy(
         update={
             "image": image,
-            "replicas": _replicas(section.replicas),
-            "resources": _resources(section.resources),
-            "update": _update(section),
-            "grace": section.grace if section.grace is not None else _grace(section.timeout),
+            "replicas": replicas(section.replicas),
+            "resources": resources(section.resources),
+            "update": update(section),
+            "grace": section.grace if section.grace is not None else grace(section.timeout),
         }
     )
 
 
-def _replicas(given: Replicas) -> Replicas:
+def replicas(given: Replicas) -> Replicas:
     """A range without a signal to scale on scales on the queue."""
     most = given.max if given.max is not None else given.min
     scale_on = given.scale_on
@@ -140,14 +140,14 @@ def _replicas(given: Replicas) -> Replicas:
     return given.model_copy(update={"max": most, "scale_on": scale_on})
 
 
-def _resources(given: ServingResources) -> ServingResources:
+def resources(given: ServingResources) -> ServingResources:
     """What a server asks for in memory it may use, and no more."""
     if given.limits.memory is not None:
         return given
     return given.model_copy(update={"limits": given.limits.model_copy(update={"memory": given.memory})})
 
 
-def _update(section: Serving) -> Update:
+def update(section: Serving) -> Update:
     """GPUs are scarce: there a pod goes before the next one comes. A number that is not given keeps pods moving."""
     given, scarce = section.update, section.resources.gpu > 0
     surge, unavailable = given.surge, given.unavailable
@@ -158,7 +158,7 @@ def _update(section: Serving) -> Update:
     return given.model_copy(update={"surge": surge, "unavailable": unavailable})
 
 
-def _grace(timeout: float) -> float:
+def grace(timeout: float) -> float:
     """Seconds between the signal to stop and the end: no new requests come, the longest one ends, a margin."""
     seconds: float = traced(float(math.ceil(SETTLE_SECONDS + timeout + MARGIN_SECONDS)), *merged(timeout))
     return seconds

@@ -191,7 +191,7 @@ def test_a_mistake_in_an_overlay_is_told_in_the_overlay() -> None:
             "E220",
             (5, 20),
         ),
-        ("rollout: {sticky: {header: a}}\nexperiment: {sticky: {header: b}}\n", "E215", (5, 28)),
+        ("rollout: {engine: istio, sticky: {header: a}}\nexperiment: {sticky: {header: b}}\n", "E215", (5, 43)),
         ("rollout: {steps: [10%, 5%, 100%]}\n", "E211", (5, 19)),
         ("targets: {github: false}\nenvironments: {a: {approval: true}}\n", "E219", (5, 19)),
     ],
