@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlopsgen.project.model import Environment, Project
+from mlopsgen.project.names import Variant
 
 WEIGHED = ("istio", "gateway-api", "nginx")
 """Engines whose weights our rollout controller moves; Argo Rollouts has a controller of its own."""
@@ -31,7 +32,7 @@ def argo(environment: Environment) -> bool:
     return environment.canary and environment.rollout.engine == "argo-rollouts"
 
 
-def variants(environment: Environment) -> tuple[str, ...]:
+def variants(environment: Environment) -> tuple[Variant, ...]:
     """Deployments that serve. Argo Rollouts takes the pods of both versions from one."""
     return ("champion", "canary") if environment.canary and not argo(environment) else ("champion",)
 

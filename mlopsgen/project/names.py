@@ -7,7 +7,19 @@ from typing import Literal
 from mlopsgen.project.model import Project
 from mlopsgen.spec.traced import Text, join
 
-Part = Literal["champion", "canary", "serving", "quality", "rollout", "training", "credentials", "checkpoints"]
+Part = Literal[
+    "champion",
+    "canary",
+    "serving",
+    "quality",
+    "rollout",
+    "training",
+    "credentials",
+    "checkpoints",
+    "sticky",
+    "rate-limit",
+    "nginx",
+]
 """Suffixes of names."""
 
 Component = Literal["serving", "quality", "rollout", "training", "routing"]

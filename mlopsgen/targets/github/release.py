@@ -9,7 +9,9 @@ from mlopsgen.contract.commands import command
 from mlopsgen.contract.files import release as release_file
 from mlopsgen.contract.pins import KUBECTL
 from mlopsgen.contract.ports import READY
+from mlopsgen.project import deploy
 from mlopsgen.project.model import Environment, Project
+from mlopsgen.project.names import named as named_in_cluster
 from mlopsgen.spec.traced import join, merged, traced
 from mlopsgen.targets.github import access, steps
 from mlopsgen.targets.github.names import BUILD, RELEASE, inside, named
@@ -68,11 +70,13 @@ def _environment(project: Project, position: int) -> dict[str, Any]:
         "group": join(project.name, "-deploy-", given.name),
         "minutes": math.ceil(watch / 60) + DEPLOY_MINUTES - 10 if stepwise else DEPLOY_MINUTES,
         "canary": stepwise,
-        "promotes": not stepwise and position == len(project.environments) - 1,
+        "argo": deploy.argo(given),
+        "rollout": join("rollouts.argoproj.io/", project.name),
+        "promotes": position == len(project.environments) - 1 and not deploy.controlled(given),
         "namespace": given.namespace,
-        "folder": join("deploy/", given.name),
+        "folder": deploy.folder(given),
         "kubeconfig": join("${{ secrets.", access.variable(given.kubeconfig), " }}"),
-        "deployment": join("deployment/", project.name, "-challenger" if stepwise else "-champion"),
+        "deployment": join("deployment/", named_in_cluster(project, deploy.variants(given)[-1])),
         "artifact": join("release-", given.name),
         "file": inside(project, release_file(given.name)),
         "target": inside(project, release_file(given.name).rpartition("/")[0]),
@@ -89,7 +93,7 @@ def _commands(given: Environment, watch: int) -> dict[str, str]:
     what = '--image "$IMAGE" --model-version "$MODEL_VERSION"'
     seconds = traced(f"--timeout {watch}s", *merged(given.rollout.deadline))
     return {
-        "challenge": join(command("release"), " ", at, " --variant challenger ", what),
+        "try": join(command("release"), " ", at, " --variant canary ", what),
         "replace": join(command("release"), " ", at, " --variant champion ", what),
         "start": join(command("rollout"), " start ", at),
         "watch": join(command("rollout"), " watch ", at, " ", seconds),
@@ -112,7 +116,7 @@ def _smoke(project: Project, given: Environment) -> dict[str, Any]:
         return {"tunnel": True, "env": {**tunnel, "READY": READY, **token}, "as_tester": None}
     env = {"ADDRESS": given.url, **token}
     as_tester = None
-    if testers is not None:
+    if testers is not None and not deploy.argo(given):
         header = {"HEADER": join(testers.header, ": ", testers.value)}
         as_tester = {"env": {**env, **header}, "run": join(run, ' --header "$HEADER"')}
     return {"tunnel": False, "env": env, "run": run, "as_tester": as_tester}

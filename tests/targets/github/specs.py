@@ -70,6 +70,7 @@ CASES = {
     ),
     "docker-hub": Case(smallest("serving: {image: acme/docstrings}")),
     "one-environment": Case(smallest("environments: {live: {branch: main, url: 'https://api.acme.dev'}}")),
+    "argo": Case(smallest("rollout: {engine: argo-rollouts, testers: {header: group, value: beta}}")),
     "one-step": Case(smallest("rollout: {steps: [100%]}")),
     "no-branch": Case(smallest("environments: {live: {namespace: ml}}")),
     "three": Case(

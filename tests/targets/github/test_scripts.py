@@ -224,3 +224,25 @@ def test_a_version_that_is_missing_stops_the_run(tmp_path: Path, machine: Machin
     result = machine.run(script, tmp_path, {"REGISTRATION": "registration.json"})
     assert result.returncode == 1
     assert machine.outputs() == {}
+
+
+@pytest.mark.parametrize(("last", "code"), [("Healthy", 0), ("Degraded", 1)])
+def test_a_rollout_of_argo_is_watched_to_its_end(machine: Machine, tmp_path: Path, last: str, code: int) -> None:
+    """kubectl stands in: it is progressing twice, paused once, then at its end."""
+    phases = machine.folder / "phases"
+    phases.write_text(f"Progressing\nProgressing\nPaused\n{last}\n")
+    kubectl = f"""#!/bin/bash
+echo "kubectl $*" >> "$CALLS"
+case "$*" in
+*.phase*) head -n 1 {phases}; sed -i 1d {phases} ;;
+*.message*) echo "error_rate failed" ;;
+esac
+"""
+    machine.stand_in("kubectl", kubectl)
+    machine.stand_in("sleep", '#!/bin/bash\necho "sleep $*" >> "$CALLS"\n')
+    watch = step("argo", "release", "deploy-production", "Watch the canary")
+    done = machine.run(watch["run"], tmp_path, {**watch["env"], "NAMESPACE": "ml"})
+    assert done.returncode == code
+    assert machine.called().count("sleep 15") == 3
+    assert "rollouts.argoproj.io/docstrings --namespace ml" in machine.called()[0]
+    assert ("error_rate failed" in done.stderr) == (last == "Degraded")

@@ -129,7 +129,7 @@ def test_a_canary_is_started_watched_and_aborted() -> None:
     found = [run for run in runs("full", "release", "deploy-production") if run.startswith("mlops-runtime")]
     what = '--image "$IMAGE" --model-version "$MODEL_VERSION"'
     assert found == [
-        f"mlops-runtime release --environment production --variant challenger {what}",
+        f"mlops-runtime release --environment production --variant canary {what}",
         'mlops-runtime smoke --url "$ADDRESS" --header "$HEADER"',
         "mlops-runtime rollout start --environment production",
         "mlops-runtime rollout watch --environment production --timeout 18000s",
@@ -137,6 +137,17 @@ def test_a_canary_is_started_watched_and_aborted() -> None:
         f"mlops-runtime release --environment production --variant champion {what}",
         'mlops-runtime smoke --url "$ADDRESS"',
     ]
+
+
+def test_with_argo_rollouts_its_controller_is_watched_and_aborted() -> None:
+    found = runs("argo", "release", "deploy-production")
+    ours = [run.split()[1] for run in found if run.startswith("mlops-runtime")]
+    assert ours == ["release", "release", "promote"]
+    text = "\n".join(found)
+    assert "jsonpath={.status.workloadObservedGeneration}" in text
+    assert '{"status": {"abort": true}}' in text
+    job = specs.all_workflows("argo")["release"]["jobs"]["deploy-production"]
+    assert job["env"]["DEPLOYMENT"] == "deployment/docstrings-champion"
 
 
 def test_without_a_canary_the_last_environment_promotes() -> None:

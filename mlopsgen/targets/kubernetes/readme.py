@@ -1,0 +1,113 @@
+"""Context of `README.md`: what the cluster must have, and what moves by itself."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from mlopsgen.project import deploy
+from mlopsgen.project.model import Environment, Project
+from mlopsgen.project.names import named
+from mlopsgen.spec.traced import join
+from mlopsgen.targets.kubernetes import addresses, secrets
+from mlopsgen.targets.kubernetes.controller import WEIGHTS
+from mlopsgen.targets.kubernetes.network import MESHED
+from mlopsgen.targets.kubernetes.serving import engine_map
+
+
+class Expected(NamedTuple):
+    """Something that these manifests use and do not bring."""
+
+    kind: str
+    name: str
+    key: str
+    why: str
+
+
+CRDS = {
+    "istio": (
+        ("virtualservices.networking.istio.io", "Istio 1.28 or newer"),
+        ("destinationrules.networking.istio.io", "Istio"),
+        ("envoyfilters.networking.istio.io", "Istio"),
+        ("authorizationpolicies.security.istio.io", "Istio"),
+    ),
+    "gateway-api": (("httproutes.gateway.networking.k8s.io", "Gateway API 1.2 or newer"),),
+    "argo-rollouts": (
+        ("rollouts.argoproj.io", "Argo Rollouts 1.8 or newer"),
+        ("analysistemplates.argoproj.io", "Argo Rollouts"),
+    ),
+    "nginx": (),
+}
+
+
+def context(project: Project, environment: Environment) -> dict[str, Any]:
+    """What the template takes."""
+    engine = environment.rollout.engine
+    moved = None
+    if deploy.controlled(environment):
+        moved = {"group": WEIGHTS[engine][0], "kind": KINDS[engine], "name": project.name}
+    elif deploy.argo(environment):
+        moved = {"group": "networking.istio.io", "kind": "VirtualService", "name": project.name}
+    return {
+        "project": project.name,
+        "environment": environment.name,
+        "folder": deploy.folder(environment),
+        "namespace": environment.namespace,
+        "expected": expected(project, environment),
+        "secrets": _by_hand(project, environment),
+        "moved": moved,
+        "pointer": POINTERS.get("istio" if deploy.argo(environment) else engine),
+        "canary": named(project, "canary") if deploy.controlled(environment) else None,
+        "scaled": environment.serving.replicas.scale_on is not None,
+        "champion": named(project, "champion"),
+    }
+
+
+def _by_hand(project: Project, environment: Environment) -> list[dict[str, Any]]:
+    """Secrets that a person creates."""
+    if environment.secret_store is not None:
+        return []
+    every = secrets.needed(project, environment)
+    return [{"name": each.name, "keys": each.keys} for each in every if not each.optional]
+
+
+KINDS = {"istio": "VirtualService", "gateway-api": "HTTPRoute", "nginx": "ConfigMap"}
+POINTERS = {"istio": "/spec/http", "gateway-api": "/spec/rules", "nginx": "/data"}
+"""Where the weights stand in the object that holds them."""
+
+
+def expected(project: Project, environment: Environment) -> list[Expected]:
+    """Everything that must be there before the first `kubectl apply`."""
+    engine, serving = environment.rollout.engine, environment.serving
+    found = [Expected("Namespace", environment.namespace, "", "Pod Security `restricted`")]
+    for each in secrets.needed(project, environment):
+        if environment.secret_store is None:
+            why = join(each.why, "; optional") if each.optional else each.why
+            found += [Expected("Secret", each.name, key, why) for key in each.keys or ("",)]
+    if environment.secret_store is not None:
+        store = environment.secret_store
+        found.append(Expected(store.kind, store.name, "", "where External Secrets finds the Secrets"))
+        found.append(_crd("externalsecrets.external-secrets.io", "External Secrets 0.17 or newer"))
+    if serving.address is not None:
+        found.append(Expected("ConfigMap", engine_map(project), serving.address, "address of the engine"))
+    found += [_crd(name, why) for name, why in (*CRDS[engine], *(CRDS["istio"] if engine == "argo-rollouts" else ()))]
+    if engine in (*MESHED, "gateway-api"):
+        found.append(Expected("Gateway", environment.rollout.gateway, "", "where requests come in"))
+    if serving.replicas.scale_on is not None and serving.replicas.autoscaler == "keda":
+        found.append(_crd("scaledobjects.keda.sh", "KEDA 2.16 or newer"))
+    if serving.replicas.scale_on is not None and serving.replicas.autoscaler == "hpa":
+        why = "a metrics adapter that serves `model_queue_depth` of the pods"
+        found.append(Expected("APIService", "v1beta1.custom.metrics.k8s.io", "", why))
+    space = addresses.namespace(environment.monitoring.prometheus)
+    if space is not None:
+        service = addresses.host(environment.monitoring.prometheus).partition(".")[0]
+        found.append(Expected("Service", join(space, "/", service), "", "Prometheus"))
+    if project.training.engine == "jobset":
+        found.append(_crd("jobsets.jobset.x-k8s.io", "JobSet, for training"))
+    if project.training.engine == "trainjob":
+        found.append(_crd("trainjobs.trainer.kubeflow.org", "Kubeflow Trainer 2, for training"))
+        found.append(Expected("ClusterTrainingRuntime", "torch-distributed", "", "comes with Kubeflow Trainer"))
+    return found
+
+
+def _crd(name: str, why: str) -> Expected:
+    return Expected("CustomResourceDefinition", name, "", why)
