@@ -38,7 +38,7 @@ model:
 
 BASE = "  base: {base}"
 SCRATCH = "  architecture: {type: llama, hidden_size: 128, layers: 2, heads: 4, vocab_size: 4096}"
-IGNORED = ("/.venv/", "/mlflow.db", "/mlruns/", "/mlartifacts/", "/checkpoints/", "__pycache__/")
+IGNORED = ("/.venv/", "/.mlops/", "/mlflow.db", "/mlruns/", "/mlartifacts/", "/checkpoints/", "__pycache__/")
 
 
 @click.command()

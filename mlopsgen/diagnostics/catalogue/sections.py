@@ -319,4 +319,12 @@ CODES = (
         SMALLEST + "serving: {engine: vllm, replicas: 2, resources: {gpu: 1, gpu_pool: 3}}\n",
         (5, 68),
     ),
+    Code(
+        "E241",
+        "name too long for its pods",
+        "Names of pods begin with the project's and may have 63 characters.",
+        "Shorten `project.name`, or choose another `training.engine`.",
+        SMALLEST.replace("docs", "d" * 40) + "training: {engine: trainjob}\n",
+        (2, 17),
+    ),
 )

@@ -19,6 +19,7 @@ def check(view: View) -> Iterator[Diagnostic]:
     yield from _limits(view)
     yield from _grace(view)
     yield from _sticky(view)
+    yield from _name(view)
 
 
 def _replicas(view: View) -> Iterator[Diagnostic]:
@@ -110,3 +111,14 @@ def _sticky(view: View) -> Iterator[Diagnostic]:
     message = f"{rollout.engine} picks a version for each request: nothing there keeps a user on one"
     help = f"choose the engine {', '.join(KEEPS_USERS[:-1])} or {KEEPS_USERS[-1]}, or drop it"
     yield view.finding("E237", message, *path, help=help, also=also)
+
+
+def _name(view: View) -> Iterator[Diagnostic]:
+    """Kubeflow Trainer makes the longest names: `<project>-training-node-0-<index>-<five letters>`."""
+    training, name = view.spec.training, view.spec.project.name
+    room = 63 - len(f"-training-node-0-{training.resources.nodes - 1}-abcde")
+    if training.engine == "trainjob" and len(name) > room:
+        message = f"pods of a TrainJob would have names of {63 + len(name) - room} characters, Kubernetes allows 63"
+        also: Also = (("the engine", ("training", "engine")),)
+        help = f"use at most {room} characters, or another `training.engine`"
+        yield view.finding("E241", message, "project", "name", help=help, also=also)

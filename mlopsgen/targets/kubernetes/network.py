@@ -8,6 +8,7 @@ from mlopsgen.contract.ports import QUALITY, ROLLOUT
 from mlopsgen.project import deploy
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.project.names import labels, named, selector
+from mlopsgen.spec.traced import merged, traced
 from mlopsgen.targets.kubernetes import addresses
 
 NAMESPACE = "kubernetes.io/metadata.name"
@@ -53,7 +54,7 @@ def _quality(project: Project, environment: Environment) -> dict[str, Any]:
 def _controller(project: Project, environment: Environment) -> dict[str, Any]:
     prometheus = environment.monitoring.prometheus
     space = addresses.namespace(prometheus)
-    asks: dict[str, Any] = {"ports": _tcp(addresses.port(prometheus) or HTTPS)}
+    asks: dict[str, Any] = {"ports": _tcp(addresses.port(prometheus))}
     if space is not None:
         asks = {"to": [_namespace(space)], **asks}
     text = "Prometheus scrapes it; it asks Prometheus, the registry and the API server."
@@ -85,17 +86,22 @@ def dns() -> dict[str, Any]:
 
 
 def outside(project: Project) -> dict[str, Any]:
-    """Registry, hub and object stores: HTTPS, and MLflow by plain HTTP.
+    """Registry, hub and object stores."""
+    return {"ports": _tcp(*outside_ports(project))}
+
+
+def outside_ports(project: Project) -> list[Any]:
+    """HTTPS, and MLflow's by plain HTTP; each once.
 
     A policy sees the port of a pod, not that of the Service in front of it, so MLflow's own joins that of the address.
     """
     uri = project.tracking.mlflow.uri
-    ports = [HTTPS]
+    ports: list[Any] = [HTTPS]
     if uri is not None:
-        ports.append(addresses.port(uri) or HTTPS)
+        ports.append(traced(addresses.port(uri), *merged(uri)))
     if uri is None or uri.startswith("http://"):
         ports.append(MLFLOW)
-    return {"ports": _tcp(*dict.fromkeys(ports))}
+    return list(dict.fromkeys(ports))
 
 
 def _istiod() -> dict[str, Any]:
@@ -122,5 +128,5 @@ def _namespace(name: str) -> dict[str, Any]:
     return {"namespaceSelector": {"matchLabels": {NAMESPACE: name}}}
 
 
-def _tcp(*ports: int) -> list[dict[str, Any]]:
+def _tcp(*ports: Any) -> list[dict[str, Any]]:
     return [{"protocol": "TCP", "port": port} for port in ports]

@@ -55,6 +55,9 @@ def context(project: Project, environment: Environment) -> dict[str, Any]:
         "expected": expected(project, environment),
         "secrets": _by_hand(project, environment),
         "moved": moved,
+        "remote": project.data.remote,
+        "reachable": "://" in project.data.remote,
+        "volume": "://" not in project.training.checkpoint.store,
         "pointer": POINTERS.get("istio" if deploy.argo(environment) else engine),
         "canary": named(project, "canary") if deploy.controlled(environment) else None,
         "scaled": environment.serving.replicas.scale_on is not None,
@@ -102,9 +105,9 @@ def expected(project: Project, environment: Environment) -> list[Expected]:
         service = addresses.host(environment.monitoring.prometheus).partition(".")[0]
         found.append(Expected("Service", join(space, "/", service), "", "Prometheus"))
     if project.training.engine == "jobset":
-        found.append(_crd("jobsets.jobset.x-k8s.io", "JobSet, for training"))
+        found.append(_crd("jobsets.jobset.x-k8s.io", "JobSet 0.10 or newer, for training"))
     if project.training.engine == "trainjob":
-        found.append(_crd("trainjobs.trainer.kubeflow.org", "Kubeflow Trainer 2, for training"))
+        found.append(_crd("trainjobs.trainer.kubeflow.org", "Kubeflow Trainer 2.3 or newer, for training"))
         found.append(Expected("ClusterTrainingRuntime", "torch-distributed", "", "comes with Kubeflow Trainer"))
     return found
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import urlsplit
 
 from mlopsgen.contract import release as facts
 from mlopsgen.project import deploy
@@ -48,9 +47,6 @@ IDENTITY = {
 Sources: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html,
 https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity
 """
-
-PORTS = {"ssh": 22, "http": 80, "https": 443}
-"""Ports of DVC remotes that are hosts; the others are reached by HTTPS."""
 
 
 def files(project: Project, environment: Environment) -> Iterable[File]:
@@ -151,18 +147,9 @@ def egress(project: Project) -> list[dict[str, Any]]:
 
 
 def ports(project: Project) -> list[Any]:
-    """Ports outside: HTTPS, MLflow's, and that of a DVC remote which is reached otherwise; each once.
-
-    A policy sees the port of a pod, not that of the Service before it. MLflow's pods listen on 5000, so with plain
-    HTTP, as inside of a cluster, that port joins the one of the address.
-    """
-    uri, remote = project.tracking.mlflow.uri, project.data.remote
-    found: list[Any] = [network.HTTPS]
-    if uri is not None:
-        found.append(traced(addresses.port(uri), *merged(uri)))
-    if uri is None or uri.startswith("http://"):
-        found.append(network.MLFLOW)
-    parts = urlsplit(remote)
-    if parts.scheme in PORTS:
-        found.append(traced(parts.port or PORTS[parts.scheme], *merged(remote)))
+    """Ports outside: registry and hub, and that of a DVC remote which is a host; each once."""
+    remote = project.data.remote
+    found = network.outside_ports(project)
+    if addresses.port(remote) is not None:
+        found.append(traced(addresses.port(remote), *merged(remote)))
     return list(dict.fromkeys(found))

@@ -29,14 +29,10 @@ machine more notice."""
 SHUTDOWN = {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(GRACE - 10)}
 """torchrun would kill its processes 30 seconds after the signal; read by torch 2.12 and newer."""
 
-PORT = 29500
-"""Port of the rendezvous, in `MEET` as well."""
-
 COPY = f"""\
 # The image holds the code. Data comes from the DVC remote, by the lock file, without Git.
 cp -R /app/. {WORK}
 cd {WORK}
-chmod -R u+w .
 """
 
 LINK = f"""\

@@ -646,7 +646,7 @@ class Pod:
                 shutil.copy(repository / path, self.app / path)
         assert not (self.app / TRAIN).exists()
         for path in [*self.app.rglob("*"), self.app]:
-            path.chmod(0o555 if path.is_dir() else 0o444)
+            path.chmod(0o755 if path.is_dir() else 0o644)
 
     def run(self, script: str | None = None, **env: str) -> subprocess.CompletedProcess[str]:
         """Run the script as the pod does: no Git, no home, nothing writable but the volumes."""
