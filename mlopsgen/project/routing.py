@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 
-from mlopsgen.contract.ports import FEEDBACK, HEALTH, PREDICT, READY, VERSION
+from mlopsgen.contract.ports import CHAT, COMPLETIONS, FEEDBACK, HEALTH, MODELS, PREDICT, READY, VERSION
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.project.names import Variant, named
 from mlopsgen.spec.traced import Text, join, merged, traced
 
-PUBLIC = (PREDICT, FEEDBACK, VERSION, HEALTH, READY)
+PUBLIC = (PREDICT, COMPLETIONS, CHAT, MODELS, FEEDBACK, VERSION, HEALTH, READY)
 """Paths that callers may use; metrics are for Prometheus alone."""
+
+MESHED = ("istio", "argo-rollouts")
+"""Engines for which pods have a sidecar of Istio."""
 
 TESTERS = "testers"
 """Name of the rule for testers, where an engine names its rules."""
@@ -80,3 +83,8 @@ def span(seconds: float) -> Text:
         if number:
             parts.append(f"{number}{unit}")
     return Text("".join(parts) or "0s", merged(seconds))
+
+
+def mesh_label(environment: Environment) -> dict[str, str]:
+    """Label of a pod that talks to the servers: without a sidecar, Istio's policy refuses it."""
+    return {"sidecar.istio.io/inject": "true"} if environment.rollout.engine in MESHED else {}

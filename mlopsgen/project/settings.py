@@ -11,6 +11,7 @@ from typing import Any
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.project.names import named
 from mlopsgen.project.plain import plain
+from mlopsgen.project.routing import TESTERS, main_rule
 from mlopsgen.spec.traced import join
 
 
@@ -60,6 +61,7 @@ def rollout(project: Project, environment: Environment) -> dict[str, Any]:
             "champion": named(project, "champion"),
             "canary": named(project, "canary"),
             "route": project.name,
+            "rules": {"testers": TESTERS, "main": main_rule(project, environment)},
         },
     }
 

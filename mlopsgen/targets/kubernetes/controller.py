@@ -9,6 +9,7 @@ from mlopsgen.contract.ports import HEALTH, ROLLOUT
 from mlopsgen.project import settings
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.project.names import labels, named
+from mlopsgen.project.routing import mesh_label
 from mlopsgen.targets.kubernetes import pods
 
 WEIGHTS = {
@@ -24,7 +25,7 @@ def context(project: Project, environment: Environment) -> dict[str, Any]:
     return pods.common(project, environment, "rollout", "rollout") | {
         "name": named(project, "rollout"),
         "settings": pods.settings(project, "rollout", settings.rollout(project, environment)),
-        "pod_labels": labels(project, "rollout"),
+        "pod_labels": {**labels(project, "rollout"), **mesh_label(environment)},
         "annotations": pods.scraped(ROLLOUT),
         "command": [PROGRAM, "rollout", "run"],
         "env": pods.variables(project, environment),

@@ -20,7 +20,6 @@ CONTAINERS: dict[Part, str] = {"champion": SERVER, "canary": SERVER, "quality": 
 def context(project: Project, environment: Environment) -> dict[str, Any]:
     """What the template takes."""
     return {
-        "namespace": environment.namespace,
         "resources": resources(project, environment),
         "replacements": replacements(project, environment),
     }

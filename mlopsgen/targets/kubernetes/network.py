@@ -8,6 +8,7 @@ from mlopsgen.contract.ports import QUALITY, ROLLOUT
 from mlopsgen.project import deploy
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.project.names import labels, named, selector
+from mlopsgen.project.routing import MESHED
 from mlopsgen.spec.traced import merged, traced
 from mlopsgen.targets.kubernetes import addresses
 
@@ -20,7 +21,6 @@ MLFLOW = 5000
 """Port of MLflow where its address comes from a Secret."""
 
 ISTIOD = 15012
-MESHED = ("istio", "argo-rollouts")
 
 
 def context(project: Project, environment: Environment) -> dict[str, Any]:
@@ -33,21 +33,20 @@ def context(project: Project, environment: Environment) -> dict[str, Any]:
 
 def _serving(project: Project, environment: Environment) -> dict[str, Any]:
     comes = [_same_namespace(), *_scraper(environment)]
-    meshed = environment.rollout.engine in MESHED
     if environment.rollout.engine != "nginx":
         comes.append(_namespace(environment.rollout.gateway.partition("/")[0]))
     if environment.serving.engine == "custom":
         # The engine's address is not known here.
         goes: list[dict[str, Any]] = [{}]
     else:
-        goes = [dns(), outside(project), *([_istiod()] if meshed else [])]
+        goes = [dns(), outside(project), *_istiod(environment)]
     text = "Callers of this namespace and the gateway; models come from the registry and the hub."
     return _policy(project, environment, "serving", text, [(comes, environment.serving.port)], goes)
 
 
 def _quality(project: Project, environment: Environment) -> dict[str, Any]:
     text = "Prometheus scrapes it; it asks the servers and the registry."
-    goes = [dns(), outside(project), _to_servers(project, environment)]
+    goes = [dns(), outside(project), *_istiod(environment), _to_servers(project, environment)]
     return _policy(project, environment, "quality", text, [(_scraper(environment), QUALITY)], goes)
 
 
@@ -58,7 +57,8 @@ def _controller(project: Project, environment: Environment) -> dict[str, Any]:
     if space is not None:
         asks = {"to": [_namespace(space)], **asks}
     text = "Prometheus scrapes it; it asks Prometheus, the registry and the API server."
-    goes = [dns(), outside(project), {"ports": _tcp(API_SERVER)}, asks, _to_servers(project, environment)]
+    api = {"ports": _tcp(API_SERVER)}
+    goes = [dns(), outside(project), *_istiod(environment), api, asks, _to_servers(project, environment)]
     return _policy(project, environment, "rollout", text, [(_scraper(environment), ROLLOUT)], goes)
 
 
@@ -104,9 +104,10 @@ def outside_ports(project: Project) -> list[Any]:
     return list(dict.fromkeys(ports))
 
 
-def _istiod() -> dict[str, Any]:
-    """The sidecar's control plane."""
-    return {"to": [_namespace("istio-system")], "ports": _tcp(ISTIOD)}
+def _istiod(environment: Environment) -> list[dict[str, Any]]:
+    """The control plane of a sidecar, where there is one."""
+    meshed = environment.rollout.engine in MESHED
+    return [{"to": [_namespace("istio-system")], "ports": _tcp(ISTIOD)}] if meshed else []
 
 
 def _to_servers(project: Project, environment: Environment) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from mlopsgen.contract.release import NONE
 from mlopsgen.project import settings
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.project.names import labels, named
+from mlopsgen.project.routing import mesh_label
 from mlopsgen.spec.traced import join
 from mlopsgen.targets.kubernetes import pods
 
@@ -22,7 +23,7 @@ def context(project: Project, environment: Environment) -> dict[str, Any]:
     return pods.common(project, environment, "quality", "quality") | {
         "name": named(project, "quality"),
         "settings": pods.settings(project, "quality", settings.quality(project, environment)),
-        "pod_labels": labels(project, "quality"),
+        "pod_labels": {**labels(project, "quality"), **mesh_label(environment)},
         "annotations": pods.scraped(QUALITY),
         "command": [PROGRAM, "quality"],
         "env": pods.variables(project, environment, **{MODEL_URI: uri}, **token),

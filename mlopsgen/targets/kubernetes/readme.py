@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 from mlopsgen.project import deploy
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.project.names import named
+from mlopsgen.project.routing import MESHED, gateway, sticky
 from mlopsgen.spec.traced import join
 from mlopsgen.targets.kubernetes import addresses, secrets
 from mlopsgen.targets.kubernetes.controller import WEIGHTS
-from mlopsgen.targets.kubernetes.network import MESHED
 from mlopsgen.targets.kubernetes.serving import engine_map
 
 
@@ -32,7 +32,7 @@ CRDS = {
     ),
     "gateway-api": (("httproutes.gateway.networking.k8s.io", "Gateway API 1.2 or newer"),),
     "argo-rollouts": (
-        ("rollouts.argoproj.io", "Argo Rollouts 1.8 or newer"),
+        ("rollouts.argoproj.io", "Argo Rollouts 1.8.2 or newer"),
         ("analysistemplates.argoproj.io", "Argo Rollouts"),
     ),
     "nginx": (),
@@ -58,6 +58,7 @@ def context(project: Project, environment: Environment) -> dict[str, Any]:
         "remote": project.data.remote,
         "reachable": "://" in project.data.remote,
         "volume": "://" not in project.training.checkpoint.store,
+        "gateway": gateway(environment)[0] if engine in MESHED and sticky(environment) is not None else None,
         "pointer": POINTERS.get("istio" if deploy.argo(environment) else engine),
         "canary": named(project, "canary") if deploy.controlled(environment) else None,
         "scaled": environment.serving.replicas.scale_on is not None,

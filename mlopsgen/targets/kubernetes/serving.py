@@ -12,6 +12,7 @@ from mlopsgen.project import deploy, settings
 from mlopsgen.project.derive import SETTLE_SECONDS
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.project.names import MODEL_VERSION, SERVER, Variant, labels, named, selector
+from mlopsgen.project.routing import MESHED, mesh_label
 from mlopsgen.spec.quantity import in_bytes
 from mlopsgen.spec.serving import Serving
 from mlopsgen.spec.traced import join, merged, traced
@@ -26,8 +27,6 @@ WARM_UP = {"transformers": 120, "vllm": 300, "custom": 60}
 
 SHORTEST_START = 600
 PROBE_EVERY = 10
-
-MESHED = ("istio", "argo-rollouts")
 
 
 def context(project: Project, environment: Environment) -> dict[str, Any]:
@@ -73,7 +72,7 @@ def _deployment(project: Project, environment: Environment, variant: Variant) ->
         "name": named(project, variant),
         "labels": labels(project, "serving", variant),
         "selector": selector(project, "serving", variant),
-        "pod_labels": {**labels(project, "serving", variant), **version, **_mesh_label(environment)},
+        "pod_labels": {**labels(project, "serving", variant), **version, **mesh_label(environment)},
         "annotations": _annotations(environment),
         "replicas": _replicas(environment, variant),
         "env": env + address,
@@ -96,10 +95,6 @@ def _annotations(environment: Environment) -> dict[str, Any]:
             'holdApplicationUntilProxyStarts: true\nproxyMetadata:\n  EXIT_ON_ZERO_ACTIVE_CONNECTIONS: "true"\n'
         )
     return found
-
-
-def _mesh_label(environment: Environment) -> dict[str, str]:
-    return {"sidecar.istio.io/inject": "true"} if environment.rollout.engine in MESHED else {}
 
 
 def _services(project: Project, environment: Environment) -> list[dict[str, Any]]:

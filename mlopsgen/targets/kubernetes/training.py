@@ -9,6 +9,7 @@ from mlopsgen.contract import release as facts
 from mlopsgen.project import deploy
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.project.names import labels, named, selector
+from mlopsgen.project.routing import MESHED
 from mlopsgen.render.files import File
 from mlopsgen.spec.traced import join, merged, traced
 from mlopsgen.targets.kubernetes import addresses, network
@@ -67,7 +68,7 @@ def _file(folder: str, name: str, template: str, given: dict[str, Any], keep: bo
 def context(project: Project, environment: Environment) -> dict[str, Any]:
     """What the templates take."""
     asked, engine = project.training.resources, project.training.engine
-    meshed = {"sidecar.istio.io/inject": "false"} if environment.rollout.engine in network.MESHED else {}
+    meshed = {"sidecar.istio.io/inject": "false"} if environment.rollout.engine in MESHED else {}
     return {
         "name": named(project, "training"),
         "namespace": environment.namespace,
