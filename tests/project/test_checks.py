@@ -91,6 +91,7 @@ CASES: dict[str, str] = {
     "E239 by default": SMALLEST + "serving: {queue: «8», replicas: {max: 4}}\n",
     "W240": SMALLEST + "serving: {engine: vllm, replicas: 2, resources: {gpu: 1, gpu_pool: «3»}}\nrollout: {steps: ‹[5%, 100%]›}\n",
     "E241": SMALLEST.replace("docs", "«" + "d" * 40 + "»") + "training: {engine: ‹trainjob›}\n",
+    "E241 JobSet": SMALLEST.replace("docs", "«" + "d" * 40 + "»") + "training: {engine: ‹jobset›, resources: {nodes: 1001}}\n",
     "E237 in an overlay": SMALLEST + "rollout: {engine: istio, sticky: «{header: x-user-id}»}\nenvironments: {a: {rollout: {engine: ‹gateway-api›}}, b: {}}\n",
     "E236 in an overlay": SMALLEST + "serving: {grace: «1m»}\nenvironments: {a: {serving: {timeout: ‹2m›}}}\n",
     "E201": SMALLEST + "x-a: {b: [1, «ghp_0123456789abcdefghijklmnopqrstuvwxyz»]}\n",

@@ -113,12 +113,19 @@ def _sticky(view: View) -> Iterator[Diagnostic]:
     yield view.finding("E237", message, *path, help=help, also=also)
 
 
+LONGEST = {"jobset": "-training-n-0-{index}-abcde", "trainjob": "-training-node-0-{index}-abcde"}
+"""What JobSet and Kubeflow Trainer append to the project's name for a pod."""
+
+
 def _name(view: View) -> Iterator[Diagnostic]:
-    """Kubeflow Trainer makes the longest names: `<project>-training-node-0-<index>-<five letters>`."""
     training, name = view.spec.training, view.spec.project.name
-    room = 63 - len(f"-training-node-0-{training.resources.nodes - 1}-abcde")
-    if training.engine == "trainjob" and len(name) > room:
-        message = f"pods of a TrainJob would have names of {63 + len(name) - room} characters, Kubernetes allows 63"
+    if training.engine not in LONGEST:
+        return
+    room = 63 - len(LONGEST[training.engine].format(index=training.resources.nodes - 1))
+    if len(name) > room:
+        message = (
+            f"pods of a {training.engine} would have names of {63 + len(name) - room} characters, Kubernetes allows 63"
+        )
         also: Also = (("the engine", ("training", "engine")),)
         help = f"use at most {room} characters, or another `training.engine`"
         yield view.finding("E241", message, "project", "name", help=help, also=also)

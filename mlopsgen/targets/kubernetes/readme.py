@@ -23,22 +23,6 @@ class Expected(NamedTuple):
     why: str
 
 
-CRDS = {
-    "istio": (
-        ("virtualservices.networking.istio.io", "Istio 1.28 or newer"),
-        ("destinationrules.networking.istio.io", "Istio"),
-        ("envoyfilters.networking.istio.io", "Istio"),
-        ("authorizationpolicies.security.istio.io", "Istio"),
-    ),
-    "gateway-api": (("httproutes.gateway.networking.k8s.io", "Gateway API 1.2 or newer"),),
-    "argo-rollouts": (
-        ("rollouts.argoproj.io", "Argo Rollouts 1.8.2 or newer"),
-        ("analysistemplates.argoproj.io", "Argo Rollouts"),
-    ),
-    "nginx": (),
-}
-
-
 def context(project: Project, environment: Environment) -> dict[str, Any]:
     """What the template takes."""
     engine = environment.rollout.engine
@@ -81,7 +65,7 @@ POINTERS = {"istio": "/spec/http", "gateway-api": "/spec/rules", "nginx": "/data
 
 def expected(project: Project, environment: Environment) -> list[Expected]:
     """Everything that must be there before the first `kubectl apply`."""
-    engine, serving = environment.rollout.engine, environment.serving
+    serving = environment.serving
     found = [Expected("Namespace", environment.namespace, "", "Pod Security `restricted`")]
     for each in secrets.needed(project, environment):
         if environment.secret_store is None:
@@ -93,9 +77,7 @@ def expected(project: Project, environment: Environment) -> list[Expected]:
         found.append(_crd("externalsecrets.external-secrets.io", "External Secrets 0.17 or newer"))
     if serving.address is not None:
         found.append(Expected("ConfigMap", engine_map(project), serving.address, "address of the engine"))
-    found += [_crd(name, why) for name, why in (*CRDS[engine], *(CRDS["istio"] if engine == "argo-rollouts" else ()))]
-    if engine in (*MESHED, "gateway-api"):
-        found.append(Expected("Gateway", environment.rollout.gateway, "", "where requests come in"))
+    found += _routing(project, environment)
     if serving.replicas.scale_on is not None and serving.replicas.autoscaler == "keda":
         found.append(_crd("scaledobjects.keda.sh", "KEDA 2.16 or newer"))
     if serving.replicas.scale_on is not None and serving.replicas.autoscaler == "hpa":
@@ -110,6 +92,29 @@ def expected(project: Project, environment: Environment) -> list[Expected]:
     if project.training.engine == "trainjob":
         found.append(_crd("trainjobs.trainer.kubeflow.org", "Kubeflow Trainer 2.3 or newer, for training"))
         found.append(Expected("ClusterTrainingRuntime", "torch-distributed", "", "comes with Kubeflow Trainer"))
+    return found
+
+
+def _routing(project: Project, environment: Environment) -> list[Expected]:
+    """What splits the traffic, and where it comes in."""
+    engine, found = environment.rollout.engine, []
+    if not deploy.routed(project):
+        if deploy.controlled(environment):
+            found.append(Expected(KINDS[engine], project.name, "", "the weights; `targets.routing` is off"))
+        return found
+    if engine in MESHED:
+        found.append(_crd("virtualservices.networking.istio.io", "Istio 1.28 or newer"))
+        found.append(_crd("destinationrules.networking.istio.io", "Istio"))
+        found.append(_crd("authorizationpolicies.security.istio.io", "Istio"))
+        if sticky(environment) is not None or environment.serving.rate_limit is not None:
+            found.append(_crd("envoyfilters.networking.istio.io", "Istio"))
+    if engine == "gateway-api":
+        found.append(_crd("httproutes.gateway.networking.k8s.io", "Gateway API 1.2 or newer"))
+    if deploy.argo(environment):
+        found.append(_crd("rollouts.argoproj.io", "Argo Rollouts 1.8.2 or newer"))
+        found.append(_crd("analysistemplates.argoproj.io", "Argo Rollouts"))
+    if engine != "nginx":
+        found.append(Expected("Gateway", environment.rollout.gateway, "", "where requests come in"))
     return found
 
 
