@@ -40,6 +40,12 @@ IMAGES: dict[str, Pin] = {
     "python:3.14-slim-bookworm": Pin(
         "3.14-slim-bookworm", "sha256:9ab8d9c8514b44f90cf0029dd42fdd7e9e211e639c8b995304cc04568dee900f"
     ),
+    "envoyproxy/envoy:v1.39.3": Pin(
+        "v1.39.3", "sha256:dd85940439de19a0b6ae8419610363ea0ad351d9a994ea007161c206ec1e1865"
+    ),
+    "nginxinc/nginx-unprivileged:1.30.5-alpine": Pin(
+        "1.30.5-alpine", "sha256:ed04ec1ff34502c339ee5c3ae3f855442398edc1d05591e2b98981dcbbd20b1e"
+    ),
     "vllm/vllm-openai:v0.31.0": Pin(
         "v0.31.0", "sha256:c1c9f6fd5c109ba7f0546a59f5b2f15fb87f64c77782e90a27b648b42a8e67c3"
     ),

@@ -44,7 +44,7 @@ mkdir -p "$live" && cp "$config/nginx.conf" "$live/nginx.conf" || exit 1
 if ! take "$split"; then
     say "the split is refused; everybody goes to the champion"
     # shellcheck disable=SC2016
-    echo 'split_clients $split_key $split { * champion; }' >"$live/champion.conf"
+    echo 'split_clients $split_key $split { * champion; } map $request_id $testers { default champion; }' >"$live/champion.conf"
     take "$live/champion.conf" || exit 1
 fi
 

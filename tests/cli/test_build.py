@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -156,7 +157,7 @@ def test_several_specs_one_of_them_wrong(tmp_path: Path, mlopsgen: Run) -> None:
     (tmp_path / "two" / "mlops.yaml").write_text("version: 2\n")
     done = mlopsgen("build", "one", "two/mlops.yaml")
     assert done.returncode == 2
-    assert "one/mlops.yaml: 12 of 12 files changed" in done.stdout
+    assert re.search(r"one/mlops.yaml: (\d+) of \1 files changed", done.stdout)
     assert "two/mlops.yaml:1:10: error E105" in done.stderr
     assert sorted(p.name for p in (tmp_path / ".github/workflows").iterdir()) == [
         f"one-ml-{kind}.yaml" for kind in ("ci", "release", "retrain", "train")

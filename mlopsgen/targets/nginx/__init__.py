@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mlopsgen.contract.split import split
 from mlopsgen.project import deploy
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.render.files import File
 from mlopsgen.targets.nginx import config, manifests
-from mlopsgen.targets.nginx.split import split
 
 
 def files(project: Project) -> Iterable[File]:

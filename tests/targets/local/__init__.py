@@ -1,0 +1,1 @@
+"""The target `local`: real Envoy, the settings, compose.yaml."""

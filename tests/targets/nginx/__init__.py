@@ -1,0 +1,1 @@
+"""The target `nginx`: real nginx, the script that runs it, the manifests."""
