@@ -42,3 +42,13 @@ def tool(name: str) -> str:
     found = str(beside) if beside.exists() else shutil.which(name)
     assert found, f"{name} is not installed: pip install -e '.[test]'"
     return found
+
+
+def count_of_files(spec: Path) -> int:
+    """How many files the targets want for a spec."""
+    from mlopsgen.project.resolve import resolve
+    from mlopsgen.spec.load import parse
+    from mlopsgen.targets import built_in
+
+    project = resolve(parse(spec.read_text(encoding="utf-8"), spec.name)).project
+    return sum(1 for _, target in built_in(project) for _ in target.files(project))
