@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from mlopsgen.cli.main import COMMANDS, cli
+from mlopsgen.contract.metrics import FAMILIES, TARGET_LABELS
 from mlopsgen.diagnostics import Failed
 from mlopsgen.diagnostics.catalogue import CODES
 from mlopsgen.diagnostics.catalogue.code import Code
@@ -29,6 +30,7 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "schemas/mlops.v1.schema.json", schema.text()
     yield "docs/reference.md", _reference()
     yield "docs/commands.md", _commands()
+    yield "docs/metrics.md", _metrics()
     yield "docs/codes/README.md", _index()
     for code in CODES.values():
         yield f"docs/codes/{code.id}.md", _code(code)
@@ -61,6 +63,29 @@ def _laxer() -> list[str]:
         code = f"{lax.code}xx" if len(lax.code) == 2 else lax.code
         lines.append(f"| {code}{' in an overlay' if lax.path else ''} | {lax.reason} |")
     return lines
+
+
+def _metrics() -> str:
+    """Every metric family that alerts, panels and gates may name."""
+    lines = [
+        MADE,
+        "# Metrics\n",
+        "What running parts export, and what custom alerts may name. Prometheus adds the labels "
+        + ", ".join(f"`{name}`" for name in TARGET_LABELS)
+        + ".\n",
+    ]
+    source = ""
+    for family in FAMILIES:
+        if family.source != source:
+            source = family.source
+            lines += [f"\n## {source}{f' {family.version}' if family.version else ''}\n"]
+            lines += ["| metric | type | unit | labels | meaning | only with |", "|---|---|---|---|---|---|"]
+        labels = ", ".join(
+            f"`{name}`" + (f" ({', '.join(values)})" if values else "") for name, values in family.labels
+        )
+        only = ", ".join((*family.engines, *family.tasks, *((family.needs,) if family.needs else ())))
+        lines.append(f"| `{family.name}` | {family.kind} | {family.unit} | {labels} | {family.help} | {only} |")
+    return "\n".join(lines) + "\n"
 
 
 def _commands() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from mlopsgen.project.model import Project
-from mlopsgen.spec.traced import Text, join
+from mlopsgen.spec.traced import Text, join, merged, traced
 
 Part = Literal[
     "champion",
@@ -19,16 +19,20 @@ Part = Literal[
     "sticky",
     "rate-limit",
     "nginx",
+    "monitoring",
 ]
 """Suffixes of names."""
 
-Component = Literal["serving", "quality", "rollout", "training", "routing"]
+Component = Literal["serving", "quality", "rollout", "training", "routing", "monitoring"]
 """What an object is for: the value of `app.kubernetes.io/component`."""
 
 Variant = Literal["champion", "canary"]
 
 SERVER = "server"
 """Container that serves, and the port that it listens on is `http`."""
+
+SERVER_PORT = "http"
+"""Name of that port."""
 
 MODEL_VERSION = "model-version"
 """Label of a serving pod: the version of the model that it holds."""
@@ -49,3 +53,18 @@ def labels(project: Project, component: Component, variant: Variant | None = Non
     """Labels of an object."""
     found = {**selector(project, component, variant), "app.kubernetes.io/managed-by": "mlopsgen"}
     return found if project.owner is None else {**found, "owner": project.owner}
+
+
+def job(project: Project, component: Component) -> Text:
+    """Value of the label `job` on what Prometheus scrapes from a component."""
+    return join(project.name, "-", component)
+
+
+def dashboard(project: Project, name: str) -> Text:
+    """Identifier of a dashboard in Grafana, which takes 40 characters; a long one ends in a digest of the whole."""
+    whole = join(project.name, "-", name)
+    if len(whole) <= 40:
+        return whole
+    from hashlib import sha256
+
+    return traced(f"{whole[:31]}-{sha256(whole.encode()).hexdigest()[:8]}", *merged(whole))  # type: ignore[no-any-return]

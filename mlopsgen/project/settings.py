@@ -12,6 +12,7 @@ from mlopsgen.project.model import Environment, Project
 from mlopsgen.project.names import named
 from mlopsgen.project.plain import plain
 from mlopsgen.project.routing import TESTERS, main_rule
+from mlopsgen.project.telemetry import buckets
 from mlopsgen.spec.traced import join
 
 
@@ -27,7 +28,13 @@ def serving(project: Project, environment: Environment) -> dict[str, Any]:
             "precision": project.training.precision,
             "preprocess": plain(project.model.preprocess),
         },
-        "serving": {name: plain(getattr(given, name)) for name in names} | {"auth": given.auth is not None},
+        "serving": {name: plain(getattr(given, name)) for name in names}
+        | {
+            "auth": given.auth is not None,
+            "latency_buckets": list(buckets(environment)),
+            "cost": plain(given.cost),
+            "gpu": given.resources.gpu,
+        },
     }
 
 

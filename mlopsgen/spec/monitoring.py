@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from mlopsgen.spec.base import Items, Mistake, Section, field, model_validator
-from mlopsgen.spec.scalars import AlertName, Duration, Email, HostPort, Path, Share, Text, Url
+from mlopsgen.spec.scalars import AlertName, Duration, Email, HostPort, MetricName, Path, Share, Text, Url
 from mlopsgen.spec.serving import SecretRef
 
 Severity = Literal["critical", "warning", "info"]
@@ -71,8 +71,18 @@ class CustomAlert(Alert):
     """An alert of one's own."""
 
     name: AlertName = field(..., "Name, CamelCase.", example="LongAnswers")
-    expr: Text = field(..., "PromQL; a sample in its result fires.", example="model_queue_depth > 50")
+    expr: Text = field(
+        ...,
+        "PromQL; a sample in its result fires. Matchers for the environment and the model are added.",
+        example="model_queue_depth > 50",
+    )
     summary: Text = field(..., "One line for whoever is called.", example="Half of the answers exceed 400 tokens")
+    fires_on: dict[Text, Text] | None = field(
+        None,
+        "Series and their values, minute by minute in promtool's notation, on which it must fire; makes tests.",
+        example={"model_queue_depth": "60+0x30"},
+        derived="tested for silence without data only",
+    )
 
 
 class Alerts(Section):
@@ -141,6 +151,20 @@ class PagerDuty(Section):
     routing_key: SecretRef = field(..., "Integration key.", example={"secret": "pagerduty", "key": "routing"})
 
 
+class Retrain(Section):
+    """Who starts a training when an alert with `retrain: true` fires."""
+
+    url: Url | None = field(
+        None,
+        "Receives Alertmanager's webhook.",
+        example="https://hooks.acme.dev/retrain",
+        derived="the quality exporter of the last environment",
+    )
+    auth: SecretRef | None = field(
+        None, "Bearer token.", example={"secret": "retrain", "key": "token"}, derived="none is sent"
+    )
+
+
 class Notify(Section):
     """Who hears of an alert."""
 
@@ -155,9 +179,12 @@ class Notify(Section):
     pagerduty: PagerDuty | None = field(
         None, "PagerDuty.", example={"routing_key": {"secret": "pagerduty", "key": "routing"}}
     )
+    retrain: Retrain = field(
+        {}, "Receiver of alerts that start a training.", example={"auth": {"secret": "retrain", "key": "token"}}
+    )
     routes: dict[Severity, Items[Receiver]] = field(
         {},
-        "Receivers per severity.",
+        "Receivers per severity. One that is left out goes where the next graver one goes.",
         example={"critical": ["pagerduty", "slack"]},
         derived="every receiver for every severity",
     )
@@ -175,6 +202,20 @@ class Notify(Section):
         return self
 
 
+class Links(Section):
+    """Where links in alerts lead."""
+
+    runbooks: Url | None = field(
+        None,
+        "Address of the folder of runbooks.",
+        example="https://github.com/acme/support-assistant/blob/main/docs/runbooks",
+        derived="docs/runbooks, relative to the project",
+    )
+    grafana: Url | None = field(
+        None, "Address of Grafana.", example="https://grafana.acme.dev", derived="the dashboard's file"
+    )
+
+
 class Monitoring(Section):
     """What is watched."""
 
@@ -184,11 +225,20 @@ class Monitoring(Section):
         "Prometheus as the cluster reaches it, for autoscaling and rollouts.",
         example="http://prometheus.monitoring:9090",
     )
+    alertmanager: Url = field(
+        "http://alertmanager.monitoring:9093",
+        "Alertmanager as Prometheus reaches it.",
+        example="http://alertmanager.monitoring:9093",
+    )
     slo: Slo | None = field(None, "Objectives.", example={"availability": "99.5%"})
     alerts: Alerts = field({}, "Alerts.", example={"error_rate": {"max": "5%"}})
     quality: Quality = field({}, "Quality exporter.", example={"every": "1h"})
     notify: Notify = field(
         {}, "Receivers.", example={"slack": {"channel": "#ml-alerts", "webhook": {"secret": "slack", "key": "url"}}}
+    )
+    links: Links = field({}, "Targets of links in alerts.", example={"grafana": "https://grafana.acme.dev"})
+    metrics: Items[MetricName] = field(
+        (), "Metrics of other exporters that custom alerts may name.", example=["kube_pod_status_ready"]
     )
     operator: bool = field(False, "ServiceMonitor and PrometheusRule as well.", example=True)
     dashboards: Items[Dashboard] = field(

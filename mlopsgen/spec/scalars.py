@@ -379,6 +379,9 @@ ServiceAccount = _pattern(
     r"[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com",
     "write `NAME@PROJECT.iam.gserviceaccount.com`",
 )
+MetricName = _pattern(
+    "name", "a metric name", "[A-Za-z_:][A-Za-z0-9_:]*", "letters, digits, `_` and `:`, not beginning with a digit", 200
+)
 Currency = _pattern("form", "a currency", "[A-Z]{3}", "write its ISO 4217 code, such as `USD`", 3)
 PythonVersion = _pattern("name", "a Python version", r"3\.1[1-4]", 'write it as text, from `"3.11"` to `"3.14"`', 10)
 Runner = _pattern("name", "a runner label", r"[A-Za-z0-9][A-Za-z0-9._-]*", "a label of a GitHub runner", 100)

@@ -125,10 +125,20 @@ class Update(Section):
 
 
 class Cost(Section):
-    """Prices, for dashboards and plans."""
+    """Prices, for dashboards, plans and the alert on cost."""
 
     gpu_hour: float = field(..., "Price of a GPU hour.", unit="currency per hour", example=2.5, ge=0, le=1e6)
     currency: Currency = field("USD", "ISO 4217 code.", example="USD")
+    budget: float | None = field(
+        None,
+        "Most that the servers of an environment may cost in 30 days; an alert fires when the last day's cost would "
+        "exceed it.",
+        unit="currency",
+        example=5000,
+        derived="no alert",
+        gt=0,
+        le=1e12,
+    )
 
 
 class Serving(Section):

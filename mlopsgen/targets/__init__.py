@@ -14,7 +14,21 @@ from typing import TYPE_CHECKING, Protocol
 from mlopsgen.project.model import Project
 from mlopsgen.render.files import File
 
-BUILT_IN = ("dvc", "github", "docker", "kubernetes", "istio", "gateway", "argo_rollouts", "nginx", "local")
+BUILT_IN = (
+    "dvc",
+    "github",
+    "docker",
+    "kubernetes",
+    "istio",
+    "gateway",
+    "argo_rollouts",
+    "nginx",
+    "prometheus",
+    "alertmanager",
+    "grafana",
+    "local",
+    "docs",
+)
 
 ROUTING = {
     "istio": ("istio",),

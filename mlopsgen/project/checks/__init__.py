@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from mlopsgen.diagnostics import Diagnostic
-from mlopsgen.project.checks import cluster, data, environments, evaluation, model, rollout, serving
+from mlopsgen.project.checks import cluster, data, environments, evaluation, model, monitoring, rollout, serving
 from mlopsgen.project.checks.text import credentials, expressions
 from mlopsgen.project.checks.view import View
 
 __all__ = ["View", "across", "credentials", "expressions"]
 
 DOCUMENT = (data.check, model.check, evaluation.check, environments.check)
-EACH_ENVIRONMENT = (serving.check, rollout.check, cluster.check)
+EACH_ENVIRONMENT = (serving.check, rollout.check, cluster.check, monitoring.check)
 
 
 def across(base: View, views: Iterable[View]) -> Iterator[Diagnostic]:

@@ -1,0 +1,85 @@
+"""Alerts name what somebody exports, and can fire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mlopsgen.contract.alerts import NAMES
+from mlopsgen.contract.metrics import KNOWN, Setup, exported
+from mlopsgen.diagnostics import Diagnostic
+from mlopsgen.project.alerts import impossible
+from mlopsgen.project.checks.view import View
+from mlopsgen.spec.tree import Path
+
+NEEDS = {"gpu_memory": "model_gpu_memory_bytes"}
+"""Alerts by name, and the metric without which there is none of them."""
+
+CODES = {"metric": "E251", "label": "E252", "setup": "E253"}
+
+
+def check(view: View) -> Iterator[Diagnostic]:
+    """Custom expressions, engines, limits and objectives."""
+    yield from _custom(view)
+    yield from _limits(view)
+    yield from _objectives(view)
+
+
+def _setup(view: View) -> Setup:
+    from mlopsgen.project.derive import task
+
+    serving = view.spec.serving
+    gpu, cost = serving.resources.gpu > 0, serving.cost is not None
+    return Setup(engine=serving.engine, task=task(view.spec), gpu=gpu, cost=cost)
+
+
+def _custom(view: View) -> Iterator[Diagnostic]:
+    custom = view.spec.monitoring.alerts.custom
+    if not custom:
+        return
+    from mlopsgen.project.promql.names import complaints
+    from mlopsgen.project.promql.parser import parse
+    from mlopsgen.project.promql.tokens import Unparsable
+
+    seen: dict[str, int] = {}
+    for index, alert in enumerate(custom):
+        here: Path = ("monitoring", "alerts", "custom", index)
+        if alert.name in NAMES or alert.name in seen:
+            also = (("the other", ("monitoring", "alerts", "custom", seen.get(alert.name, index), "name")),)
+            message = f"there is another alert {alert.name}"
+            yield view.finding("E254", message, *here, "name", help="choose another name", also=also)
+        seen.setdefault(alert.name, index)
+        try:
+            expression = parse(alert.expr)
+        except Unparsable as error:
+            message = f"this is no PromQL: {error.message}, at character {error.position + 1}"
+            yield view.finding("E250", message, *here, "expr", help="correct the expression")
+            continue
+        for kind, message, help in complaints(expression, _setup(view), view.spec.monitoring.metrics):
+            yield view.finding(CODES[kind], message, *here, "expr", help=help)
+
+
+def _limits(view: View) -> Iterator[Diagnostic]:
+    alerts, setup = view.spec.monitoring.alerts, _setup(view)
+    for name in ("error_rate", "gpu_memory", "traffic_drop", "drift", "accuracy"):
+        given, path = getattr(alerts, name), ("monitoring", "alerts", name)
+        if given is None or view.tree.find(path) is None:
+            continue
+        reason = impossible(name, given, view.spec.monitoring.scrape_interval)
+        if reason:
+            help = "choose a limit that can be passed, or `null` for no such alert"
+            yield view.finding("W255", f"the alert {name} never fires: {reason}", *path, help=help)
+        family = KNOWN[NEEDS[name]] if name in NEEDS else None
+        if family is not None and family.engines and setup.engine not in family.engines:
+            message = f"the alert {name} needs {family.name}, and {exported(family, setup)}"
+            also = (("the engine", ("serving", "engine")),)
+            yield view.finding("E253", message, *path, help="write `null`, or choose another engine", also=also)
+
+
+def _objectives(view: View) -> Iterator[Diagnostic]:
+    slo = view.spec.monitoring.slo
+    if slo is None:
+        return
+    for share, path in ((slo.availability, ("availability",)), (slo.latency.quantile, ("latency", "quantile"))):
+        if share >= 1:
+            message = "an objective of 100% leaves no budget that could burn"
+            yield view.finding("E256", message, "monitoring", "slo", *path, help="allow some failures: `99.9%`")

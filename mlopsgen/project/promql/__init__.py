@@ -1,0 +1,1 @@
+"""PromQL that people write: read strictly, held against the contract, narrowed to one environment."""
