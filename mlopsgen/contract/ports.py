@@ -5,6 +5,7 @@ from __future__ import annotations
 SERVING = 8000
 QUALITY = 8001
 ROLLOUT = 8002
+TRAINER = 8003
 DCGM = 9400
 
 HEALTH = "/healthz"

@@ -33,6 +33,8 @@ def resources(project: Project, environment: Environment) -> list[str]:
     found += ["serving.yaml", "scaling.yaml", "network.yaml", "quality.yaml"]
     if deploy.controlled(environment):
         found.append("controller.yaml")
+    if environment.monitoring.operator and project.targets.prometheus:
+        found.append("monitoring.yaml")
     if deploy.routed(project):
         found.append(deploy.routing(environment))
         if deploy.argo(environment):

@@ -32,7 +32,7 @@ def context(project: Project, environment: Environment) -> dict[str, Any]:
 
 
 def _serving(project: Project, environment: Environment) -> dict[str, Any]:
-    comes = [_same_namespace(), *_scraper(environment)]
+    comes = [_same_namespace(), *scrapers(environment)]
     if environment.rollout.engine != "nginx":
         comes.append(_namespace(environment.rollout.gateway.partition("/")[0]))
     if environment.serving.engine == "custom":
@@ -47,7 +47,7 @@ def _serving(project: Project, environment: Environment) -> dict[str, Any]:
 def _quality(project: Project, environment: Environment) -> dict[str, Any]:
     text = "Prometheus scrapes it; it asks the servers and the registry."
     goes = [dns(), outside(project), *_istiod(environment), _to_servers(project, environment)]
-    return _policy(project, environment, "quality", text, [(_scraper(environment), QUALITY)], goes)
+    return _policy(project, environment, "quality", text, [(scrapers(environment), QUALITY)], goes)
 
 
 def _controller(project: Project, environment: Environment) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def _controller(project: Project, environment: Environment) -> dict[str, Any]:
     text = "Prometheus scrapes it; it asks Prometheus, the registry and the API server."
     api = {"ports": _tcp(API_SERVER)}
     goes = [dns(), outside(project), *_istiod(environment), api, asks, _to_servers(project, environment)]
-    return _policy(project, environment, "rollout", text, [(_scraper(environment), ROLLOUT)], goes)
+    return _policy(project, environment, "rollout", text, [(scrapers(environment), ROLLOUT)], goes)
 
 
 def _policy(
@@ -115,7 +115,7 @@ def _to_servers(project: Project, environment: Environment) -> dict[str, Any]:
     return {"to": [pods], "ports": _tcp(environment.serving.port)}
 
 
-def _scraper(environment: Environment) -> list[dict[str, Any]]:
+def scrapers(environment: Environment) -> list[dict[str, Any]]:
     """Prometheus, from its namespace where the address tells it."""
     space = addresses.namespace(environment.monitoring.prometheus)
     return [_namespace(space)] if space is not None else [{"namespaceSelector": {}}]

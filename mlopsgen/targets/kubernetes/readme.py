@@ -87,6 +87,9 @@ def expected(project: Project, environment: Environment) -> list[Expected]:
     if space is not None:
         service = addresses.host(environment.monitoring.prometheus).partition(".")[0]
         found.append(Expected("Service", join(space, "/", service), "", "Prometheus"))
+    if environment.monitoring.operator and project.targets.prometheus:
+        found.append(_crd("podmonitors.monitoring.coreos.com", "Prometheus Operator"))
+        found.append(_crd("prometheusrules.monitoring.coreos.com", "Prometheus Operator"))
     if project.training.engine == "jobset":
         found.append(_crd("jobsets.jobset.x-k8s.io", "JobSet 0.10 or newer, for training"))
     if project.training.engine == "trainjob":

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mlopsgen.contract import release as facts
+from mlopsgen.contract.ports import TRAINER
 from mlopsgen.project import deploy
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.project.names import labels, named, selector
@@ -14,6 +15,7 @@ from mlopsgen.render.files import File
 from mlopsgen.spec.traced import join, merged, traced
 from mlopsgen.targets.kubernetes import addresses, network
 from mlopsgen.targets.kubernetes import training_pod as pods
+from mlopsgen.targets.kubernetes.pods import scraped
 
 RETRIES = 3
 """How often a run that failed is tried again, from its last checkpoint."""
@@ -75,7 +77,8 @@ def context(project: Project, environment: Environment) -> dict[str, Any]:
         "labels": labels(project, "training"),
         "selector": selector(project, "training"),
         "pod_labels": {**labels(project, "training"), **meshed},
-        "annotations": UNDISTURBED,
+        "annotations": {**scraped(TRAINER), **UNDISTURBED},
+        "scraped": {"from": network.scrapers(environment), "ports": [{"protocol": "TCP", "port": TRAINER}]},
         "nodes": asked.nodes,
         "several": pods.several(project),
         # One pod that fails takes the others with it.
