@@ -161,7 +161,7 @@ def _ports(here: str, rule: Object, sides: list[Pods]) -> Iterator[str]:
     for index, port in enumerate(rule.get("ports") or ()):
         wanted = port.get("port")
         containers = [container for each in sides for _, container in each.containers]
-        if wanted is None or "endPort" in port or not containers:
+        if wanted is None or "endPort" in port or not containers or any(each.partial for each in sides):
             continue
         if not any(port_of(container, wanted) for container in containers):
             yield f"{here}.ports[{index}]: no container of the pods has port {wanted}"

@@ -7,6 +7,7 @@ from typing import Any
 from mlopsgen.contract.commands import COMMANDS, command, distributed
 from mlopsgen.contract.environment import ENVIRONMENT, QUIET, TRACKING_EXPERIMENT, TRACKING_URI, WANDB_API_KEY
 from mlopsgen.contract.files import TRACKING_SECRET, TRAIN, VALIDATION
+from mlopsgen.contract.ports import TRAINER as TRAINER_PORT
 from mlopsgen.contract.release import UNRELEASED
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.project.names import named
@@ -133,6 +134,7 @@ def pod(project: Project, environment: Environment, first: Any, restarts: int) -
                 **command_line(project, restarts),
                 "env": env + as_list(torchrun),
                 "envFrom": secret,
+                "ports": [{"name": "metrics", "containerPort": TRAINER_PORT}],
                 "resources": asked,
                 "securityContext": security(),
                 "volumeMounts": mounts(project),

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mlopsgen.targets.argo_rollouts import gates
+from mlopsgen.targets.kubernetes import scaling
 from tests.targets.grafana.exporter import Exporter, Prometheus, prometheus, serving
 from tests.targets.grafana.names import faults, substituted
 from tests.targets.grafana.specs import CASES, dashboards, label_values, panels, project, queries
@@ -92,7 +94,20 @@ def unanswered(server: Prometheus, name: str) -> dict[str, str]:
                 selector, label = label_values(each)
                 if not server.values(substituted(selector, chosen), label):
                     found[f"{key}: variable {each['name']}"] = selector
+    given = project(name)
+    query = scaling.context(given, given.environments[-1])["query"]
+    if not server.query(query):
+        found["autoscaler"] = query
     return found
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_autoscaler_and_gates_name_the_contract_only(name: str) -> None:
+    given = project(name)
+    last = given.environments[-1]
+    asked = [scaling.context(given, last)["query"]]
+    asked += [gate.query for gate in gates.gates(given, last)] if name == "argo" else []
+    assert [faults(re.sub(r"{{[^}]*}}", "x", query)) for query in asked] == [[]] * len(asked)
 
 
 def settled(server: Prometheus, name: str, deadline: float = DEADLINE) -> dict[str, str]:
