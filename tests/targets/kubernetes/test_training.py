@@ -476,8 +476,10 @@ def test_pods_reach_only_what_they_need(engine: str) -> None:
         policy = found["NetworkPolicy"]["spec"]
         assert policy["podSelector"]["matchLabels"] == labels
         assert policy["policyTypes"] == ["Ingress", "Egress"]
-    assert one["NetworkPolicy"]["spec"]["ingress"] == []
-    assert two["NetworkPolicy"]["spec"]["ingress"] == [{"from": [peers]}]
+    [scraped] = one["NetworkPolicy"]["spec"]["ingress"]
+    assert scraped["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    assert [port["port"] for port in scraped["ports"]] == [8003]
+    assert two["NetworkPolicy"]["spec"]["ingress"] == [scraped, {"from": [peers]}]
     assert {"to": [peers]} in two["NetworkPolicy"]["spec"]["egress"]
     assert {"to": [peers]} not in one["NetworkPolicy"]["spec"]["egress"]
     assert {} not in one["NetworkPolicy"]["spec"]["egress"]
