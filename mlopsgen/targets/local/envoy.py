@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from mlopsgen.contract.ports import METRICS
+from mlopsgen.project import routing
 from mlopsgen.project.derive import MARGIN_SECONDS
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.spec.serving import RateLimit
@@ -40,16 +41,13 @@ def bootstrap(project: Project, environment: Environment, *, compose: bool = Fal
 def routes(project: Project, environment: Environment) -> dict[str, Any]:
     """What `routes.yaml` takes."""
     rollout = environment.rollout
-    sticky = rollout.sticky
-    if sticky is None and environment.experiment is not None:
-        sticky = environment.experiment.sticky
     canary = "canary" in variants(environment)
     return {
         "project": project.name,
         "metrics": METRICS,
         "canary": canary,
         "testers": rollout.testers if canary else None,
-        "user": sticky.header if sticky is not None else None,
+        "user": routing.sticky(environment),
         "longest": longest(environment),
     }
 

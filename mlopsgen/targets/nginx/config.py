@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from mlopsgen.contract.ports import HEALTH, METRICS
-from mlopsgen.project import deploy
+from mlopsgen.project import deploy, routing
 from mlopsgen.project.derive import MARGIN_SECONDS, SETTLE_SECONDS
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.project.names import named
@@ -28,15 +28,13 @@ def context(project: Project, environment: Environment) -> dict[str, Any]:
     """What `nginx.conf` takes."""
     serving, rollout = environment.serving, environment.rollout
     longest = traced(math.ceil(serving.timeout + MARGIN_SECONDS), *merged(serving.timeout))
-    sticky = rollout.sticky
-    if sticky is None and environment.experiment is not None:
-        sticky = environment.experiment.sticky
+    user = routing.sticky(environment)
     testers = rollout.testers if environment.canary else None
     return {
         "ports": {"http": HTTP, "probes": PROBES},
         "longest": join(longest, "s"),
         "body": join(body_kib(serving), "k"),
-        "user": header(sticky.header) if sticky is not None else None,
+        "user": header(user) if user is not None else None,
         "canary": "canary" in deploy.variants(environment),
         "testers": None if testers is None else {"header": header(testers.header), "value": exactly(testers.value)},
         "limit": None if serving.rate_limit is None else limit(serving.rate_limit),
