@@ -24,9 +24,14 @@ def trapped(name):
     return trap
 
 class Environment(dict):
-    def __getitem__(self, key): raise AssertionError(f"environment variable {key} was read")
-    def get(self, key, default=None): raise AssertionError(f"environment variable {key} was read")
-    def __contains__(self, key): raise AssertionError(f"environment variable {key} was read")
+    def __getitem__(self, key):
+        raise AssertionError(f"environment variable {key} was read")
+    def get(self, key, default=None):
+        if key != "YAMLDEBUG": self[key]  # ruamel's own switch for developers, which it asks for when a patch is applied
+        return default
+    def __contains__(self, key):
+        if key != "RUAMEL_DEBUG": self[key]
+        return False
 
 socket.socket = trapped("socket")
 socket.create_connection = trapped("create_connection")

@@ -90,6 +90,8 @@ CASES: dict[str, str] = {
     "E239": SMALLEST + "serving: {queue: ‹8›, replicas: {max: 4, scale_on: {queue_depth: «8»}}}\n",
     "E239 by default": SMALLEST + "serving: {queue: «8», replicas: {max: 4}}\n",
     "W240": SMALLEST + "serving: {engine: vllm, replicas: 2, resources: {gpu: 1, gpu_pool: «3»}}\nrollout: {steps: ‹[5%, 100%]›}\n",
+    "E257": SMALLEST + "monitoring: {alerts: {custom: [{name: A, expr: model_queue_depth > 9, summary: c, fires_on: {«'sum(a)'»: 1x9}}]}}\n",
+    "E257 values": SMALLEST + "monitoring: {alerts: {custom: [{name: A, expr: model_queue_depth > 9, summary: c, fires_on: {model_queue_depth: «1 to 9»}}]}}\n",
     "E241": SMALLEST.replace("docs", "«" + "d" * 40 + "»") + "training: {engine: ‹trainjob›}\n",
     "E241 JobSet": SMALLEST.replace("docs", "«" + "d" * 40 + "»") + "training: {engine: ‹jobset›, resources: {nodes: 1001}}\n",
     "E237 in an overlay": SMALLEST + "rollout: {engine: istio, sticky: «{header: x-user-id}»}\nenvironments: {a: {rollout: {engine: ‹gateway-api›}}, b: {}}\n",

@@ -386,4 +386,13 @@ CODES = (
         SMALLEST + "monitoring: {slo: {availability: 100%}}\n",
         (5, 34),
     ),
+    Code(
+        "E257",
+        "series that no test can make",
+        "`fires_on` becomes the input of a test for promtool, which would refuse it.",
+        "Write a series with its labels, and values such as `0+10x30`.",
+        SMALLEST
+        + "monitoring: {alerts: {custom: [{name: Q, expr: model_queue_depth > 9, summary: Q, fires_on: {'a b': 1x9}}]}}\n",
+        (5, 95),
+    ),
 )

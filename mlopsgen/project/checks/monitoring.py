@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from mlopsgen.contract.alerts import NAMES
@@ -13,6 +14,15 @@ from mlopsgen.spec.tree import Path
 
 NEEDS = {"gpu_memory": "model_gpu_memory_bytes"}
 """Alerts by name, and the metric without which there is none of them."""
+
+SERIES = re.compile(r"""[a-zA-Z_:][a-zA-Z0-9_:]*(\{([a-zA-Z_][a-zA-Z0-9_]*="[^"\\{}]*",?)*\})?""")
+VALUES = re.compile(
+    r"({0}|_|{0}([+-]{0})?x[0-9]{{1,3}})( +({0}|_|{0}([+-]{0})?x[0-9]{{1,3}}))*".format(r"-?[0-9]+(\.[0-9]+)?")
+)
+"""What promtool takes as a series and its values, but for what no test needs.
+
+Source: https://prometheus.io/docs/prometheus/latest/configuration/unit_testing_rules/
+"""
 
 CODES = {"metric": "E251", "label": "E252", "setup": "E253"}
 
@@ -56,6 +66,13 @@ def _custom(view: View) -> Iterator[Diagnostic]:
             continue
         for kind, message, help in complaints(expression, _setup(view), view.spec.monitoring.metrics):
             yield view.finding(CODES[kind], message, *here, "expr", help=help)
+        for series, values in (alert.fires_on or {}).items():
+            if not SERIES.fullmatch(series):
+                message, help = f"`{series}` is no series", 'write `name` or `name{label="value"}`'
+                yield view.finding("E257", message, *here, "fires_on", series, help=help, on_key=True)
+            elif not VALUES.fullmatch(values):
+                message, help = f"`{values}` are no values of a test", "write `1 2 3`, `0+10x30` or `5x30`"
+                yield view.finding("E257", message, *here, "fires_on", series, help=help)
 
 
 def _limits(view: View) -> Iterator[Diagnostic]:

@@ -6,6 +6,7 @@ Source: the grammar of Prometheus, promql/parser, as of 3.x; without durations t
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from mlopsgen.project.promql import functions as f
@@ -29,8 +30,9 @@ class Expression(NamedTuple):
     functions: frozenset[str]
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str) -> Expression:
-    """Read an expression.
+    """Read an expression; many rules ask alike.
 
     Raises:
         Unparsable: it is no PromQL that Prometheus would take.

@@ -24,9 +24,24 @@ class Group(NamedTuple):
     alerts: tuple[Alert, ...]
 
 
+_latest: list[tuple[Project, tuple[Environment, ...], list[Group]]] = []
+"""Rules, their proofs, dashboards and runbooks of one build ask for the same groups."""
+
+
 def groups(project: Project, environments: Iterable[Environment]) -> list[Group]:
     """The rules of some environments; a group without rules is left out."""
     given = tuple(environments)
+    if _latest and _latest[0][0] is not project:
+        _latest.clear()
+    for _, before, found in _latest:
+        if len(before) == len(given) and all(one is other for one, other in zip(before, given, strict=True)):
+            return list(found)
+    made = _groups(project, given)
+    _latest.append((project, given, made))
+    return list(made)
+
+
+def _groups(project: Project, given: tuple[Environment, ...]) -> list[Group]:
     found = _watching(project, given)
     uses = {each.name: telemetry.used(_expressions(_watching(project, (each,)))) for each in given}
     absent = telemetry.missing(project, uses, given)
