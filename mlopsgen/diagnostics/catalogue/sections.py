@@ -393,6 +393,6 @@ CODES = (
         "Write a series with its labels, and values such as `0+10x30`.",
         SMALLEST
         + "monitoring: {alerts: {custom: [{name: Q, expr: model_queue_depth > 9, summary: Q, fires_on: {'a b': 1x9}}]}}\n",
-        (5, 95),
+        (5, 94),
     ),
 )
