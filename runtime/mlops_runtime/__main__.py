@@ -166,10 +166,10 @@ def compare(run: tuple[str, str], form: str) -> None:
 
 def _printed(found: Any, form: str, show: Callable[[Any], None]) -> None:
     """As JSON for programs or as a table for people."""
-    import json
+    from mlops_runtime.terminal import json_text
 
     if form == "json":
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        click.echo(json_text(found))
     else:
         show(found)
 

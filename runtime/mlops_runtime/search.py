@@ -1,6 +1,7 @@
 """Hyperparameter search over `training.search` of mlops.yaml, with Optuna: nested runs, resumed where it stopped.
 
-Everything it needs lies in `.search/`, which Git does not see: Optuna's storage, and a folder for the trial that runs.
+Everything it needs lies in `.search/`, which neither Git nor DVC sees: Optuna's storage, and a folder for the
+trial that runs.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ def search() -> Best:
     given = parameters.read("model", "train")
     space.write_sweep(wanted)
     os.makedirs(FOLDER, exist_ok=True)
-    write(os.path.join(FOLDER, ".gitignore"), b"*\n")
+    for name in (".gitignore", ".dvcignore"):
+        write(os.path.join(FOLDER, name), b"*\n")
     with _alone():
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = _study(wanted, given)

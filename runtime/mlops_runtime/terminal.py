@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 WIDE = 10_000
 """Columns where no terminal limits them: nothing that another program reads is cut."""
@@ -28,6 +29,21 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], styles: Sequenc
         shown.add_row(*map(Text, row), style=styles[index] if styles else None)
     terminal = sys.stdout.isatty()
     Console(width=None if terminal else WIDE, soft_wrap=not terminal).print(shown)
+
+
+def json_text(found: Any) -> str:
+    """Plain data as JSON for programs; numbers that are not finite, which JSON does not have, as null."""
+    import json
+    import math
+
+    def finite(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: finite(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [finite(item) for item in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    return json.dumps(finite(found), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def number(value: object) -> str:

@@ -9,6 +9,9 @@ from mlops_runtime import parameters
 from mlops_runtime.tracking import server
 from mlopsgen.contract import registry
 
+_FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
+"""Copies of artifacts; they last as long as the process."""
+
 
 def champion() -> Any:
     """MLflow's version that is in production; None when there is none.
@@ -41,7 +44,9 @@ def artifact(version: Any, path: str) -> str | None:
     """
     with server.answering():
         client = server.client()
-        folder = path.rpartition("/")[0] or None
-        if path not in {found.path for found in client.list_artifacts(version.run_id, folder)}:
+        above = path.rpartition("/")[0] or None
+        if path not in {found.path for found in client.list_artifacts(version.run_id, above)}:
             return None
-        return str(client.download_artifacts(version.run_id, path, tempfile.mkdtemp(prefix="mlops-")))
+        folder = tempfile.TemporaryDirectory(prefix="mlops-")
+        _FOLDERS.append(folder)
+        return str(client.download_artifacts(version.run_id, path, folder.name))

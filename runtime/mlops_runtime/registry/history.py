@@ -10,7 +10,7 @@ from mlops_runtime.tracking import server
 
 
 def history() -> list[dict[str, Any]]:
-    """Times in production, the latest first.
+    """Times in production, the latest first. Nothing is changed: what was left undone, the next operation does.
 
     Returns:
         For each: `version` (None: nothing was), `semantic_version`, `from` and `until` (UTC, ISO 8601; `until` is None
@@ -20,8 +20,14 @@ def history() -> list[dict[str, Any]]:
         Mistaken: no parameters, no such model, or no answer from the server.
     """
     with server.answering():
-        client, name, keep = promotion.opened()
-        entries = state.settle(client, name, keep).entries
+        client, name, _ = promotion.opened()
+        found = state.look(client, name)
+    entries = found.entries
+    last = entries[-1].version if entries else None
+    if found.champion != last:
+        state.say(
+            f"the alias points to version {found.champion} and the last entry is {last}: the next operation settles it"
+        )
     ends = [later.done or later.at for _, later in pairwise(entries)]
     spans = [
         {

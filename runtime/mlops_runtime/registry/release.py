@@ -107,7 +107,6 @@ def _demand(version: str) -> None:
 def _write(path: str, facts: dict[str, str]) -> None:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
-    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
     yaml = YAML()
     yaml.preserve_quotes = True
@@ -122,9 +121,7 @@ def _write(path: str, facts: dict[str, str]) -> None:
         raise Mistaken(f"{path} is no release file ({reason}): bring it back with `git checkout {path}`") from None
     if missing:
         raise Mistaken(f"{path} has no {' and no '.join(missing)}: run `mlopsgen build`")
-    for key, value in facts.items():
-        # Kubernetes takes texts only in a ConfigMap; a bare 7 would be a number.
-        data[key] = DoubleQuotedScalarString(value) if value.isdigit() else value
+    data.update(facts)  # texts: Kubernetes takes nothing else in a ConfigMap
     text = io.StringIO()
     yaml.dump(document, text)
     write(path, text.getvalue().encode())

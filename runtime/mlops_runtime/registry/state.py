@@ -6,6 +6,7 @@ import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mlops_runtime.errors import Mistaken
 from mlops_runtime.registry import ledger
 from mlops_runtime.registry.ledger import Entry
 from mlops_runtime.tracking import facts, server
@@ -61,6 +62,7 @@ def settle(client: MlflowClient, name: str, keep: int) -> State:
 
     Raises:
         MlflowException: the server does not answer.
+        Mistaken: others do not stop changing the same model.
     """
     for _ in range(ROUNDS):
         state = look(client, name)
@@ -70,7 +72,7 @@ def settle(client: MlflowClient, name: str, keep: int) -> State:
         after = look(client, name)
         if (after.entries, after.champion) == (state.entries, state.champion):
             return after
-    raise RuntimeError(f"the registry entry of {name} does not come to rest: others change it all the time")
+    raise Mistaken(f"the registry entry of {name} does not come to rest, others change it: try again later")
 
 
 def add(client: MlflowClient, name: str, entry: Entry) -> None:
@@ -106,13 +108,13 @@ def _point(client: MlflowClient, name: str, state: State, last: Entry) -> None:
         server.patient(client.delete_registered_model_alias, name, registry.CHAMPION)
         return
     if last.done is not None:
-        _say(f"the alias {registry.CHAMPION} of {name} pointed to version {state.champion}: set right")
+        say(f"the alias {registry.CHAMPION} of {name} pointed to version {state.champion}: set right")
     try:
         server.patient(client.set_registered_model_alias, name, registry.CHAMPION, last.version)
     except MlflowException as error:
         if not server.absent(error):
             raise
-        _say(f"version {last.version} of {name} was deleted before it became the champion")
+        say(f"version {last.version} of {name} was deleted before it became the champion")
         _found(client, name, state)
 
 
@@ -121,7 +123,7 @@ def _found(client: MlflowClient, name: str, state: State) -> None:
     entry = ledger.following(state.entries, "found", state.champion, **about(client, name, state.champion))
     add(client, name, entry)
     where = f"to version {state.champion}" if state.champion else "away"
-    _say(f"the alias {registry.CHAMPION} of {name} was moved {where} by hand: noted in the ledger")
+    say(f"the alias {registry.CHAMPION} of {name} was moved {where} by hand: noted in the ledger")
 
 
 def about(client: MlflowClient, name: str, version: str | None) -> dict[str, Any]:
@@ -186,5 +188,6 @@ def _age(moment: str) -> float:
     return (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Tell people on standard error."""
     print(f"registry: {text}", file=sys.stderr, flush=True)

@@ -84,7 +84,7 @@ class NullTracker:
 
 
 class _Both:
-    """MLflow first, W&B beside it."""
+    """MLflow first, W&B beside it; when W&B fails, it is left out from then on."""
 
     def __init__(self, first: Any, second: Any) -> None:
         self._first, self._second = first, second
@@ -92,10 +92,20 @@ class _Both:
 
     def __getattr__(self, name: str) -> Any:
         def both(*arguments: Any, **named: Any) -> None:
-            for tracker in (self._first, self._second):
-                getattr(tracker, name)(*arguments, **named)
+            getattr(self._first, name)(*arguments, **named)
+            if self._second is None:
+                return
+            try:
+                getattr(self._second, name)(*arguments, **named)
+            except Exception as error:  # whatever its client raises, training goes on
+                _say(f"W&B is left out from here on, `{name}` failed: {' '.join(str(error).split())[:200]}")
+                self._second = None
 
         return both
+
+
+def _say(text: str) -> None:
+    print(f"tracking: {text}", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -136,7 +146,7 @@ def start(
     except Mistaken as error:
         if not resumed:
             raise
-        print(f"tracking: {error}; this part of the run is not tracked", file=sys.stderr, flush=True)
+        _say(f"{error}; this part of the run is not tracked")
         yield NullTracker()
         return
     status = "FAILED"

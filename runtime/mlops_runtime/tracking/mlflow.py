@@ -94,7 +94,7 @@ class MlflowTracker:
         """Record which model came out: its digest, by which `register` finds the run, and its small files."""
         from mlops_runtime.registry.content import digest
 
-        self.log_tags({registry.TAG_MODEL_DIGEST: digest(folder)})
+        self._later(folder, lambda: self._client.set_tag(self._id, registry.TAG_MODEL_DIGEST, digest(folder)))
         for name in sorted(os.listdir(folder)):
             if name.endswith(SMALL) and not name.startswith("tokenizer"):
                 self._keep(os.path.join(folder, name), "model")

@@ -87,10 +87,11 @@ def answering() -> Iterator[None]:
         Mistaken: the server does not answer, refuses, or lacks what was asked for.
     """
     from mlflow.exceptions import MlflowException
+    from requests import RequestException
 
     try:
         yield
-    except MlflowException as error:
+    except (MlflowException, RequestException) as error:
         raise Mistaken(_told(error, shown(uri()))) from None
 
 

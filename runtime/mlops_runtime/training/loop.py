@@ -129,6 +129,8 @@ class Loop:
     state: State
     budget: int
     glance: NDArray[np.int64]
+    _seen: list[str] = field(default_factory=list)
+    _saved: int = 0
 
     def run(self, stop: Stop) -> None:
         """Train to the end.
@@ -138,14 +140,13 @@ class Loop:
             Diverged: a loss or gradient is not finite.
             OSError: a checkpoint could not be written.
         """
-        self._seen: list[str] = []
         self._saved = self.state.step
         while not self.state.finished:
             step = self.state.step
             if step and self.state.validated != step and self._due(step):
                 self._milestone(stop)
                 continue
-            self._step(step, stop)
+            self.advance()
             if self.ranks.total(float(stop.asked))[0]:
                 self._interrupt()
 
@@ -172,12 +173,17 @@ class Loop:
         found = self.ranks.total(total, right)
         return found[0], count, int(found[1])
 
-    def _step(self, step: int, stop: Stop) -> None:
+    def advance(self) -> None:
+        """Do one step.
+
+        Raises:
+            Diverged: its loss or gradient is not finite; it was not applied.
+        """
         import torch
 
         from mlops_runtime.training.optimization import learning_rate
 
-        started = time.perf_counter()
+        started, step = time.perf_counter(), self.state.step
         records = self.plan.records(step)
         targets = int(self.examples.targets[records].sum())
         # Dropout depends on seed, step and rank only, so that no generator's state needs saving.
@@ -232,6 +238,8 @@ class Loop:
             self._interrupt()
             return
         state, loss = self.state, found[0] / found[1]
+        if not math.isfinite(loss):
+            raise Diverged(f"the validation loss is {loss} after step {state.step}; the last checkpoint stays")
         state.validated = state.step
         self._row(loss, {"val_loss": loss, "val_accuracy": found[2] / found[1]})
         name = self.checkpoints.name(state.step)

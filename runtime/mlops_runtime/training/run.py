@@ -47,7 +47,7 @@ def run(sections: Mapping[str, Any] | None = None, tracker: Tracker | None = Non
     quieten()
     with ranks.joined(gpu, asked.training.precision) as group, tempfile.TemporaryDirectory(prefix="mlops-") as folder:
         made = inputs.made(asked, group, folder)
-        loop = _loop(asked, made, group)
+        loop = assembled(asked, made, group)
         try:
             with _tracked(given, asked, made, loop, tracker) as loop.tracker, Stop().heard() as stop:
                 loop.run(stop)
@@ -88,7 +88,12 @@ def _tracked(
         yield found
 
 
-def _loop(asked: Settings, made: Inputs, group: Ranks) -> Loop:
+def assembled(asked: Settings, made: Inputs, group: Ranks) -> Loop:
+    """Everything that a run consists of, in the state in which the newest checkpoint left it.
+
+    Raises:
+        Mistaken: base, packing or machine do not fit.
+    """
     from mlops_runtime.training.flops import arithmetic, peak
     from mlops_runtime.training.memory import compiled, token_budget
     from mlops_runtime.training.optimization import Stepper

@@ -12,6 +12,9 @@ from mlops_runtime.training import attention, batches
 from mlops_runtime.training.loss import LinearCrossEntropy, token_scores
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from mlops_runtime.training.batches import Batch
     from mlops_runtime.training.examples import Examples
 
@@ -135,3 +138,32 @@ def _tolerance(dtype: torch.dtype) -> float:
 
 def _inner(network: Any) -> Any:
     return network.get_base_model() if hasattr(network, "peft_config") else network
+
+
+def by_record(
+    model: Scorer, examples: Examples, device: torch.device, budget: int = 2048
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Score each record by itself, with memory for one micro-batch only.
+
+    Args:
+        model: in evaluation mode.
+        examples: to score.
+        device: of the model.
+        budget: tokens at a time.
+
+    Returns:
+        By record, the sum of its targets' losses in nats, and how many of them were predicted.
+    """
+    import numpy as np
+
+    from mlops_runtime.training.plan import micro_batches
+
+    nll, correct = np.zeros(len(examples)), np.zeros(len(examples), np.int64)
+    order = np.argsort(-examples.lengths, kind="stable").tolist()
+    with torch.inference_mode():
+        for batch in micro_batches(order, examples.lengths, budget, model.padded):
+            losses, right = model(model.collate(examples, batch, device), True)
+            starts = np.concatenate([[0], np.cumsum(examples.targets[batch])[:-1]])
+            nll[batch] = np.add.reduceat(losses.double().cpu().numpy(), starts)
+            correct[batch] = np.add.reduceat(right.long().cpu().numpy(), starts)
+    return nll, correct

@@ -50,7 +50,7 @@ def intact(folder: str, files: Sequence[str] | None = None) -> bool:
     """
     try:
         with open(os.path.join(folder, MARKER), encoding="ascii") as stream:
-            wanted = stream.read().strip()
+            wanted = stream.read()
         if sealed(os.path.join(folder, MANIFEST))["sha256"] != wanted:
             return False
         with open(os.path.join(folder, MANIFEST), encoding="utf-8") as stream:
@@ -75,7 +75,11 @@ class Folder:
             os.makedirs(self.path, exist_ok=True)
             shutil.rmtree(part, ignore_errors=True)
             os.mkdir(part)
-        yield part
+        try:
+            yield part
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
 
     def keep(self, folder: str, name: str, file: str) -> dict[str, Any]:
         """Make one file that was written durable; its size and SHA-256."""
@@ -237,5 +241,5 @@ def _close(folder: str, manifest: Manifest) -> None:
     digest = sealed(path)["sha256"]
     marker = os.path.join(folder, MARKER)
     with open(marker, "w", encoding="ascii") as stream:
-        stream.write(digest + "\n")
+        stream.write(digest)
     sealed(marker)

@@ -150,7 +150,7 @@ def test_a_crash_anywhere_heals_with_the_next_operation(
     with killed_at(number, monkeypatch), pytest.raises(KeyboardInterrupt):
         promotion.promote("2")
     begun = state.look(client, "tiny").entries[-1].version
-    history.history()  # any operation
+    state.settle(client, "tiny", 2)  # as every operation begins
     assert champion(client) == begun
     consistent(client)
     promotion.promote("2")
@@ -226,6 +226,8 @@ def test_right_after_a_promotion_an_alias_elsewhere_is_a_slow_process_and_set_ri
     promotion.promote("2")
     client.set_registered_model_alias("tiny", "champion", "1")
     assert history.history()[0]["version"] == "2"
+    assert "the next operation settles it" in capsys.readouterr().err
+    assert promotion.promote("2").reached
     assert "pointed to version 1: set right" in capsys.readouterr().err
     assert champion(client) == "2"
 

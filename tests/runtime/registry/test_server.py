@@ -163,7 +163,7 @@ for number, address in enumerate(addresses):
 
 
 def test_promotions_at_once_end_in_one_champion(mlflow_server: Mlflow, project: Path) -> None:
-    """Two processes, six promotions each, as fast as they can: on SQLite, then on the server."""
+    """Two processes, four promotions each, as fast as they can: on SQLite, then on the server."""
     addresses = [f"sqlite:///{project}/mlflow.db", f"http://127.0.0.1:{mlflow_server.port}"]
     write_params(project, model={"name": "at-once"})
     for address in addresses:
@@ -181,7 +181,7 @@ def test_promotions_at_once_end_in_one_champion(mlflow_server: Mlflow, project: 
             stderr=subprocess.PIPE,
             text=True,
         )
-        for me, versions in (("a", "1,2,1,2,1,2"), ("b", "3,4,3,4,3,4"))
+        for me, versions in (("a", "1,2,1,2"), ("b", "3,4,3,4"))
     ]
     try:
         said = [process.communicate(timeout=240) for process in processes]
@@ -193,7 +193,7 @@ def test_promotions_at_once_end_in_one_champion(mlflow_server: Mlflow, project: 
         client = MlflowClient(address, address)
         found = state.look(client, "at-once")
         assert {entry.action for entry in found.entries} == {"promote"}, "none was taken for a change by hand"
-        assert len({entry.key for entry in found.entries}) == len(found.entries) <= 12
+        assert len({entry.key for entry in found.entries}) == len(found.entries) <= 8
         assert found.champion == found.entries[-1].version
         assert found.champion in {"2", "4"}
         assert found.entries[-1].done is not None

@@ -95,6 +95,13 @@ def test_a_mistake_is_said(arguments: tuple[str, ...], message: str, three: list
         CliRunner().invoke(cli, arguments, catch_exceptions=False)
 
 
+def test_what_json_does_not_have_is_null(project: Path) -> None:
+    with tracking.start("train", {}) as tracker:
+        tracker.log_metrics({"val_loss": float("nan")}, 1)
+    [found] = json.loads(call("runs", "--format", "json"), parse_constant=pytest.fail)
+    assert found["metrics"] == {"val_loss": None}
+
+
 def test_looking_makes_no_store(project: Path) -> None:
     (project / "mlflow.db").unlink()
     with pytest.raises(Mistaken, match="no tracking store"):

@@ -225,3 +225,16 @@ def test_wandb_beside_it(
     assert "model" in artifacts
     assert found(tracker.run_id).data.metrics["train_loss"] == 1.5
     assert (project / "wandb" / ".gitignore").read_text() == "*\n"
+
+
+def test_wandb_that_fails_is_left_out(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Broken:
+        def __getattr__(self, name: str) -> Any:
+            raise BrokenPipeError("its process is gone")
+
+    both = tracking._Both(tracking.NullTracker(), Broken())
+    both.log_metrics({"a": 1.0}, 1)
+    both.log_metrics({"a": 1.0}, 2)
+    assert capsys.readouterr().err.count("W&B is left out from here on, `log_metrics` failed: its process is gone") == 1

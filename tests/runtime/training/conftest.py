@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
-WORDS = "one two three four five six seven eight nine ten".split()
+WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 
 SECTIONS: dict[str, Any] = {
-    "data": {"columns": {"prompt": {"type": "text", "role": "prompt"}, "response": {"type": "text", "role": "response"}}},
+    "data": {
+        "columns": {"prompt": {"type": "text", "role": "prompt"}, "response": {"type": "text", "role": "response"}}
+    },
     "model": {
         "name": "tiny",
         "architecture": {"type": "llama", "hidden_size": 32, "layers": 2, "heads": 2, "vocab_size": 320},

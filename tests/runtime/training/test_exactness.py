@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 import torch
-
 from mlops_runtime.training import memory
 from mlops_runtime.training.attention import Segments
 from mlops_runtime.training.loss import LinearCrossEntropy, token_scores
 from mlops_runtime.training.scoring import Ragged, Scorer, scorer
+
 from tests.conftest import ROOT
 from tests.runtime.training.conftest import forked, report, sections, seen, train, weights
 
@@ -195,7 +195,7 @@ def test_the_loss_and_its_gradients_are_those_of_cross_entropy(monkeypatch: pyte
 
 
 def test_compiled_blocks_give_the_same_loss_and_are_compiled_once() -> None:
-    import mlops_runtime.training.batches as batches
+    from mlops_runtime.training import batches
 
     made = network("llama")
     model = scorer(made, "causal-lm", 0)

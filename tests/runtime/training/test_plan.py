@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from mlops_runtime.training.plan import Plan, deal, micro_batches, pack, permutation
+
 from mlopsgen.spec.training import Training
 
 
@@ -53,7 +54,7 @@ def test_packing_loses_nothing_and_overfills_nothing(lengths: list[int]) -> None
     assert sorted(int(r) for row in rows for r in row) == list(range(len(lengths)))
     assert all(array[row].sum() <= 32 for row in rows)
     fills = sorted(int(array[row].sum()) for row in rows)
-    assert all(a + b > 32 for a, b in zip(fills, fills[1:], strict=False)), "two rows that would fit into one"
+    assert all(a + b > 32 for a, b in itertools.pairwise(fills)), "two rows that would fit into one"
 
 
 def test_packing_fills_rows_with_real_tokens() -> None:

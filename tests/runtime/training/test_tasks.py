@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from mlops_runtime.errors import Mistaken
 from mlops_runtime.models import load
+
 from tests.runtime.training.conftest import WORDS, report, sections, train, weights
 
 SMALL = {"hidden_size": 32, "layers": 2, "heads": 2, "vocab_size": 320}
@@ -33,7 +33,7 @@ def test_each_task_learns(task: str, kind: str, project: Path) -> None:
     found = report()
     classes = task == "text-classification"
     assert found["val_loss"] < found["prior_loss" if classes else "unigram_loss"] - (0.02 if classes else 1)
-    rows = list(csv.DictReader(open("reports/loss.csv")))
+    rows = list(csv.DictReader(Path("reports/loss.csv").read_text().splitlines()))
     assert list(rows[0]) == ["step", "train_loss", "val_loss"]
     assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
     assert int(rows[-1]["step"]) == found["steps"] == 40
@@ -78,7 +78,8 @@ def test_lora_keeps_the_adapter_only_and_loads(base: Path, project: Path) -> Non
     given = sections(model={"architecture": None, "base": "base", "adapter": adapter}, learning_rate=0.01)
     assert train(given) == 0
     found = weights()
-    assert found and all("lora_" in name for name in found)
+    assert found
+    assert all("lora_" in name for name in found)
     assert sum(tensor.numel() for tensor in found.values()) < 20_000
     assert not (project / "models/model/model.safetensors").exists()
     loaded = load("models/model", device="cpu")
