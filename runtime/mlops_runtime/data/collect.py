@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
-import yaml
-
+from mlops_runtime import parameters
+from mlops_runtime.data.atomic import written
 from mlops_runtime.errors import Mistaken
 from mlopsgen.contract.files import PARAMS
 
@@ -29,18 +29,12 @@ def collect() -> tuple[int, str]:
     Raises:
         Mistaken: no parameters, no such function, or something that is no record.
     """
+    data = parameters.read("data")["data"]
     try:
-        with open(PARAMS, encoding="utf-8") as stream:
-            data = yaml.safe_load(stream)["data"]
         name, raw = data["collect"], data["raw"]
-    except FileNotFoundError:
-        raise Mistaken(
-            f"there is no {PARAMS} here: run `mlopsgen build`, then this in the folder of mlops.yaml"
-        ) from None
-    except (KeyError, TypeError, yaml.YAMLError):
+    except KeyError:
         raise Mistaken(f"{PARAMS} names no `data.collect`: set it in mlops.yaml and run `mlopsgen build`") from None
     path = raw if raw.endswith(".jsonl") else os.path.join(raw, FILE)
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     return _write(_function(name)(), path, name), path
 
 
@@ -59,18 +53,13 @@ def _function(name: str) -> Callable[[], Iterable[Mapping[str, Any]]]:
 
 
 def _write(records: Iterable[Mapping[str, Any]], path: str, name: str) -> int:
-    temporary, count = f"{path}.part", 0
-    try:
-        with open(temporary, "w", encoding="utf-8", newline="\n") as stream:
-            for record in records:
-                if not isinstance(record, Mapping):
-                    raise Mistaken(f"{name} yielded {type(record).__name__} as record {count + 1}: yield mappings")
-                stream.write(json.dumps(record, ensure_ascii=False) + "\n")
-                count += 1
+    count = 0
+    with written(path) as stream:
+        for record in records:
+            if not isinstance(record, Mapping):
+                raise Mistaken(f"{name} yielded {type(record).__name__} as record {count + 1}: yield mappings")
+            stream.write(f"{json.dumps(record, ensure_ascii=False)}\n".encode())
+            count += 1
         if not count:
             raise Mistaken(f"{name} yielded no record")
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
     return count

@@ -1,0 +1,1 @@
+"""Evaluation: what a model must show before it becomes a version."""
