@@ -1,0 +1,1 @@
+"""The serving app: one model behind HTTP."""

@@ -1,0 +1,1 @@
+"""What generates: in this process, or behind an OpenAI-compatible address."""
