@@ -14,6 +14,7 @@ from mlopsgen.spec.model import Model
 from mlopsgen.spec.serving import Replicas, ScaleOn, Serving, ServingResources, Update
 from mlopsgen.spec.traced import join, merged, traced
 from mlopsgen.spec.tracking import Tracking
+from mlopsgen.spec.training import Training
 
 ROLES = {
     "prompt": ("prompt", "instruction", "input", "question"),
@@ -93,6 +94,18 @@ def data(spec: Spec) -> Data:
 def model(spec: Spec) -> Model:
     """`model` with name and task filled in."""
     return spec.model.model_copy(update={"name": spec.model.name or spec.project.name, "task": task(spec)})
+
+
+LEARNING_RATES = {"scratch": 1e-3, "adapter": 2e-4, "full": 2e-5}
+"""Peak learning rates that people start from, by how a model is trained."""
+
+
+def training(spec: Spec) -> Training:
+    """`training` with the learning rate filled in."""
+    if spec.training.learning_rate is not None:
+        return spec.training
+    method = "scratch" if spec.model.base is None else "full" if spec.model.adapter is None else "adapter"
+    return spec.training.model_copy(update={"learning_rate": LEARNING_RATES[method]})
 
 
 def tracking(spec: Spec) -> Tracking:

@@ -114,7 +114,7 @@ def _project(views: Mapping[str, checks.View], folder: str, spec_file: str, pins
         description=info.description,
         data=derive.data(spec),
         model=derive.model(spec),
-        training=spec.training,
+        training=derive.training(spec),
         tracking=derive.tracking(spec),
         evaluation=spec.evaluation,
         registry=spec.registry,

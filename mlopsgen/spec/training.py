@@ -98,7 +98,15 @@ class Training(Section):
     epochs: float = field(
         1, "Passes over the training part.", unit="epochs", example=3, gt=0, le=10000, allow_inf_nan=False
     )
-    learning_rate: float = field(3e-4, "Peak learning rate.", example=2e-5, gt=0, lt=10, allow_inf_nan=False)
+    learning_rate: float | None = field(
+        None,
+        "Peak learning rate.",
+        example=2e-5,
+        derived="how it is trained: 1e-3 from scratch, 2e-4 with an adapter, 2e-5 for all weights of a base",
+        gt=0,
+        lt=10,
+        allow_inf_nan=False,
+    )
     batch_size: int = field(
         16, "Sequences per optimizer step, over all devices.", unit="sequences", example=16, ge=1, le=10**6
     )

@@ -61,7 +61,10 @@ def test_schema_is_the_committed_one(mlopsgen: Run) -> None:
 @pytest.mark.parametrize(
     ("topic", "parts"),
     [
-        ("training.learning_rate", ("Peak learning rate.", "default: 0.0003", "example: 2e-05")),
+        (
+            "training.learning_rate",
+            ("Peak learning rate.", "default: from how it is trained: 1e-3 from scratch", "example: 2e-05"),
+        ),
         ("environments.staging.serving.replicas.min", ("Fewest.", "pods")),
         ("data.columns.anything.length", ("characters", "{min: 10, max: 2000}")),
         ("rollout", ("steps", "sticky")),

@@ -22,8 +22,10 @@ from tests.conftest import FULL
 
 from .mutate import BASE, mutated
 
-COUNT = 2000
-THROUGH_THE_COMMAND = 120
+COUNT = int(os.environ.get("MLOPS_TEST_MUTATIONS", "120"))
+"""2,000 take ten minutes: for a change of the language itself."""
+
+THROUGH_THE_COMMAND = max(20, COUNT // 16)
 
 
 class _Loader(yaml.CSafeLoader):
@@ -75,9 +77,9 @@ def test_a_mutated_spec_is_refused_or_compiled(part: int, folder: Path) -> None:
             for file in compiled.files:
                 judge(file)
     print(f"\n{counts['valid']} valid, {counts['invalid']} invalid, {len(counts) - 2} codes")
-    assert counts["valid"] > 50
-    assert counts["invalid"] > 200
-    assert len(counts) > 25
+    assert counts["valid"] > COUNT / 50
+    assert counts["invalid"] > COUNT / 12
+    assert len(counts) > 6
 
 
 def everything(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -114,5 +116,5 @@ def test_a_build_that_fails_leaves_the_last_good_one_as_it_was(
             assert not [name for name in everything(folder) if "mlopsgen~" in name]
             assert run(["build", "--check", "-q"]) == 0, number
     print(f"\n{dict(counts)}")
-    assert counts[0] > 10
-    assert counts[2] > 50
+    assert counts[0] > THROUGH_THE_COMMAND / 15
+    assert counts[2] > THROUGH_THE_COMMAND / 3

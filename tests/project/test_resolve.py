@@ -117,6 +117,20 @@ def test_the_columns_follow_from_the_task(task: str, columns: dict[str, str]) ->
     assert dict(found.data.drift.features) == wanted
 
 
+@pytest.mark.parametrize(
+    ("model", "rate"),
+    [
+        ("{architecture: {type: llama, hidden_size: 64, layers: 2, heads: 4, vocab_size: 500}}", 1e-3),
+        ("{base: org/model, adapter: {r: 8}}", 2e-4),
+        ("{base: org/model}", 2e-5),
+    ],
+)
+def test_the_learning_rate_follows_from_how_it_is_trained(model: str, rate: float) -> None:
+    base = f"version: 1\nproject: {{name: tiny}}\ndata: {{raw: data/raw}}\nmodel: {model}\n"
+    assert project(base=base).training.learning_rate == rate
+    assert project("training: {learning_rate: 0.5}\n", base).training.learning_rate == 0.5
+
+
 def test_peoples_own_data_is_ignored() -> None:
     assert project("x-anything: {version: 7, [1, 2]: x}\n".replace("[1, 2]: x", "deep: [1]")) is not None
 

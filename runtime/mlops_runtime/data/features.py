@@ -33,12 +33,25 @@ KINDS: Mapping[str, Literal["number", "class"]] = {
 }
 """Features of a column: characters and words of a text, a number, a class, and one word of the text by its hash."""
 
+BY_TYPE: Mapping[str, tuple[str, ...]] = {
+    "text": ("length", "words", "tokens"),
+    "messages": ("length", "words", "tokens"),
+    "number": ("value",),
+    "category": ("category",),
+    "boolean": ("category",),
+}
+"""Every feature that a column of a type has."""
+
 TOKEN_BINS = 128
 CLASSES = 1000
 """Classes of one feature at most."""
 
 _FRACTION_BITS = 42
 """Bits of a double that a bin leaves out: 10 of the fraction stay, so whole numbers to 2,048 have bins of their own."""
+
+
+class TooManyClasses(Mistaken):
+    """A column of more than `CLASSES` classes."""
 
 
 class Counts(NamedTuple):
@@ -116,7 +129,8 @@ def counted(records: Iterable[Mapping[str, Any]], features: Mapping[str, Sequenc
         features: features by column, as `drift.features` of `params.yaml`.
 
     Raises:
-        Mistaken: a column that does not fit its feature, more than `CLASSES` classes.
+        Mistaken: a column that does not fit its feature.
+        TooManyClasses: more than `CLASSES` classes.
     """
     counts = {
         f"{column}.{name}": Counts(KINDS[name], Counter()) for column, names in features.items() for name in names
@@ -138,7 +152,7 @@ def _add(counts: Counts, value: Any, column: str, name: str) -> None:
         raise Mistaken(f"`data.drift.features`: the column `{column}` has no `{name}`: it holds {_named(value)}")
     bin = measured(value, name)
     if bin not in counts.bins and len(counts.bins) >= CLASSES and name == "category":
-        raise Mistaken(
+        raise TooManyClasses(
             f"`data.drift.features`: the column `{column}` has more than {CLASSES} classes: watch its `length` or "
             "`tokens` instead"
         )

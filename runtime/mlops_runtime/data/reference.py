@@ -6,9 +6,8 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mlops_runtime import parameters
 from mlops_runtime.data import columns as known
-from mlops_runtime.data.features import FILE, Features, counted, load, save
+from mlops_runtime.data.features import BY_TYPE, FILE, Features, TooManyClasses, counted, load, save
 from mlops_runtime.data.progress import progress
 from mlops_runtime.data.records import SUFFIXES, read
 from mlops_runtime.errors import Mistaken
@@ -79,12 +78,22 @@ def training_part(path: str, wanted: Mapping[str, Sequence[str]]) -> Features:
     return counted((record.values for record in progress(read(path, "jsonl"), f"count {path}")), wanted)
 
 
-def keep(path: str) -> None:
-    """Count the training part by `drift.features` of `params.yaml` and write the counts.
+def keep(path: str, columns: Mapping[str, Mapping[str, Any]]) -> None:
+    """Count every feature that the columns of the training part have, and write the counts.
 
-    A run keeps this file, named `FILE`, as an artifact; once its model is the champion, `drift` compares with it.
+    They lie beside the model, and its run keeps them: once it is the champion, `drift` and the quality exporter compare
+    with them. They hold all features, so that another choice of `drift.features` needs no new training.
+
+    Args:
+        path: of the file, named `FILE`.
+        columns: `data.columns` of `params.yaml`.
 
     Raises:
-        Mistaken: no parameters, no prepared part.
+        Mistaken: no prepared part.
     """
-    save(path, training_part(files.TRAIN, parameters.read("drift")["drift"]["features"]))
+    wanted = {name: BY_TYPE[column["type"]] for name, column in columns.items() if column["type"] in BY_TYPE}
+    try:
+        found = training_part(files.TRAIN, wanted)
+    except TooManyClasses:
+        found = training_part(files.TRAIN, {name: given for name, given in wanted.items() if "category" not in given})
+    save(path, found)

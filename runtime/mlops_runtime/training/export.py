@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlops_runtime.data.atomic import synced
@@ -17,7 +18,15 @@ if TYPE_CHECKING:
     from mlops_runtime.training.ranks import Ranks
 
 
-def write(folder: str, scorer: Any, tokenizer: Any, info: dict[str, Any], ranks: Ranks, precision: str) -> None:
+def write(
+    folder: str,
+    scorer: Any,
+    tokenizer: Any,
+    info: dict[str, Any],
+    ranks: Ranks,
+    precision: str,
+    beside: Mapping[str, Callable[[str], None]],
+) -> None:
     """Replace a folder by the model. All processes call it, the first one writes.
 
     Full weights are stored in the precision of the training, an adapter in fp32; always as safetensors.
@@ -29,6 +38,7 @@ def write(folder: str, scorer: Any, tokenizer: Any, info: dict[str, Any], ranks:
         info: content of `mlops.json`.
         ranks: of the run.
         precision: `fp32`, `bf16` or `fp16`.
+        beside: further files by name, and what writes each to a path.
     """
     import torch
 
@@ -47,6 +57,8 @@ def write(folder: str, scorer: Any, tokenizer: Any, info: dict[str, Any], ranks:
     tokenizer.save_pretrained(part)
     with open(os.path.join(part, INFO), "w", encoding="utf-8") as stream:
         json.dump({"format": FORMAT, "adapter": adapter, **info}, stream, indent=2, ensure_ascii=False)
+    for name, made in beside.items():
+        made(os.path.join(part, name))
     for name in os.listdir(part):
         descriptor = os.open(os.path.join(part, name), os.O_RDONLY)
         os.fsync(descriptor)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlops_runtime.training.plan import deal, micro_batches
+from mlops_runtime.training.stop import Interrupted, Stop
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from mlops_runtime.tracking import Tracker
     from mlops_runtime.training.checkpoints import Checkpoints
     from mlops_runtime.training.examples import Examples
+    from mlops_runtime.training.meter import Meter
     from mlops_runtime.training.optimization import Stepper
     from mlops_runtime.training.plan import Plan
     from mlops_runtime.training.progress import Progress
@@ -36,22 +35,6 @@ is a third of a step."""
 
 LEAST_SCALE = 1.0
 """In fp16, a loss that still overflows at this scale is no accident."""
-
-
-STOPPED = 143
-"""Exit code after SIGTERM: 128 and its number, as shells and Kubernetes count."""
-
-
-class Interrupted(SystemExit):
-    """SIGTERM came; the state is saved. It goes up like any wish to exit, past whoever only handles errors.
-
-    Attributes:
-        text: for people.
-    """
-
-    def __init__(self, text: str) -> None:
-        super().__init__(STOPPED)
-        self.text = text
 
 
 class Diverged(Exception):
@@ -85,28 +68,6 @@ class State:
     finished: bool = False
 
 
-class Stop:
-    """Remembers that SIGTERM came, for the end of the step."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    @contextmanager
-    def heard(self) -> Iterator[Stop]:
-        """Listen inside of the block; in a thread that is not the main one, nothing can be heard."""
-        if threading.current_thread() is not threading.main_thread():
-            yield self
-            return
-        before = signal.signal(signal.SIGTERM, self._hear)
-        try:
-            yield self
-        finally:
-            signal.signal(signal.SIGTERM, before)
-
-    def _hear(self, *_: object) -> None:
-        self.asked = True
-
-
 @dataclass
 class Loop:
     """Everything that a run consists of; `run` does it.
@@ -126,6 +87,7 @@ class Loop:
     checkpoints: Checkpoints
     tracker: Tracker
     progress: Progress
+    meter: Meter
     state: State
     budget: int
     glance: NDArray[np.int64]
@@ -141,6 +103,8 @@ class Loop:
             OSError: a checkpoint could not be written.
         """
         self._saved = self.state.step
+        if self._saved:
+            self.meter.resumed(self._saved, self._epoch())
         while not self.state.finished:
             step = self.state.step
             if step and self.state.validated != step and self._due(step):
@@ -206,6 +170,7 @@ class Loop:
         work = (int(lengths.sum()), targets, int((lengths**2).sum()))
         seconds = time.perf_counter() - started
         self._note(step, mean, work, seconds, records)
+        self.meter.advanced(self.state.step, self._epoch(), mean, rate, norm, work[0], seconds)
         if self.state.step % self._interval == 0 and not self._due(self.state.step):
             self._row(None, {"learning_rate": rate, "gradient_norm": norm})
 
@@ -241,6 +206,7 @@ class Loop:
         if not math.isfinite(loss):
             raise Diverged(f"the validation loss is {loss} after step {state.step}; the last checkpoint stays")
         state.validated = state.step
+        self.meter.validated(loss)
         self._row(loss, {"val_loss": loss, "val_accuracy": found[2] / found[1]})
         name = self.checkpoints.name(state.step)
         if not state.best or loss < state.best["loss"]:
@@ -267,6 +233,7 @@ class Loop:
             self.checkpoints.store.put(f"samples-{int(first):09d}-{int(last):09d}.log", "".join(self._seen).encode())
         self.checkpoints.save(name, self.scorer, self.stepper.optimizer, asdict(state))
         self._seen, self._saved = [], state.step
+        self.meter.saved(state.step)
 
     def _interrupt(self) -> None:
         if self._saved != self.state.step:

@@ -23,7 +23,8 @@ def optimizer(scorer: Any, training: Training) -> torch.optim.AdamW:
         {"params": [p for p in trained if p.ndim >= 2], "weight_decay": training.weight_decay},
         {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=training.learning_rate, fused=True)
+    # Each step sets its own rate.
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=0.0, fused=True)
 
 
 def learning_rate(step: int, steps: int, training: Training) -> float:
@@ -32,6 +33,7 @@ def learning_rate(step: int, steps: int, training: Training) -> float:
     The first step already learns, and so does the last: cosine and linear reach 0 one step after it.
     """
     warmup, peak = min(training.warmup_steps, steps), training.learning_rate
+    assert peak is not None, "settings.read refuses parameters without one"
     if step < warmup:
         return peak * (step + 1) / (warmup + 1)
     done = (step - warmup) / max(1, steps - warmup)

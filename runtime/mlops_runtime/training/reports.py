@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mlops_runtime import machine
 from mlops_runtime.data.atomic import write
 from mlops_runtime.training.loop import State
 from mlopsgen.contract.files import LOSS, LOSS_COLUMNS, REPORTS
@@ -101,8 +102,4 @@ def peak_memory(device: torch.device) -> int:
 
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
-    import resource
-    import sys
-
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
+    return machine.peak_memory()

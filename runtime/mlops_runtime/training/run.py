@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,7 +15,8 @@ from mlops_runtime.errors import Mistaken
 from mlops_runtime.models import quieten
 from mlops_runtime.training import inputs, networks, ranks, reports, settings
 from mlops_runtime.training.checkpoints import Checkpoints
-from mlops_runtime.training.loop import STOPPED, Diverged, Interrupted, Loop, State, Stop, glance
+from mlops_runtime.training.loop import Diverged, Loop, State, glance
+from mlops_runtime.training.stop import STOPPED, Interrupted, Stop
 from mlopsgen.contract import files
 
 if TYPE_CHECKING:
@@ -49,9 +51,11 @@ def run(sections: Mapping[str, Any] | None = None, tracker: Tracker | None = Non
         made = inputs.made(asked, group, folder)
         loop = assembled(asked, made, group)
         try:
+            if group.main:
+                loop.meter.start()
             with _tracked(given, asked, made, loop, tracker) as loop.tracker, Stop().heard() as stop:
                 loop.run(stop)
-                _finish(asked, made, loop)
+                _finish(asked, made, loop, given["data"]["columns"])
         except Interrupted as stopped:
             loop.progress.say(stopped.text)
             return STOPPED
@@ -60,6 +64,7 @@ def run(sections: Mapping[str, Any] | None = None, tracker: Tracker | None = Non
             return FAILED
         finally:
             loop.progress.close()
+            loop.meter.close()
     return DONE
 
 
@@ -96,6 +101,7 @@ def assembled(asked: Settings, made: Inputs, group: Ranks) -> Loop:
     """
     from mlops_runtime.training.flops import arithmetic, peak
     from mlops_runtime.training.memory import compiled, token_budget
+    from mlops_runtime.training.meter import Meter
     from mlops_runtime.training.optimization import Stepper
     from mlops_runtime.training.plan import Plan
     from mlops_runtime.training.progress import Progress
@@ -137,17 +143,20 @@ def assembled(asked: Settings, made: Inputs, group: Ranks) -> Loop:
         checkpoints=checkpoints,
         tracker=tracking.NullTracker(),
         progress=progress,
+        meter=Meter(asked.model.name or "model", plan.steps),
         state=state,
         budget=budget,
         glance=glance(len(made.validation), training),
     )
 
 
-def _finish(asked: Settings, made: Inputs, loop: Loop) -> None:
+def _finish(asked: Settings, made: Inputs, loop: Loop, columns: Mapping[str, Any]) -> None:
     """Keep the best model: load it, score it on the whole validation part, write it and the reports."""
     import numpy as np
 
+    from mlops_runtime.data import reference
     from mlops_runtime.data.atomic import write_json
+    from mlops_runtime.data.features import FILE
     from mlops_runtime.training import export
 
     state, tokenizer = loop.state, made.rendering.tokenizer
@@ -157,7 +166,8 @@ def _finish(asked: Settings, made: Inputs, loop: Loop) -> None:
         )
     scores = loop.validate(np.arange(len(made.validation)))
     assert scores is not None
-    export.write(files.MODEL, loop.scorer, tokenizer, _info(asked, made), loop.ranks, asked.training.precision)
+    counts = {FILE: partial(reference.keep, columns=columns)}
+    export.write(files.MODEL, loop.scorer, tokenizer, _info(asked, made), loop.ranks, asked.training.precision, counts)
     if not loop.ranks.main:
         return
     classes = asked.task == "text-classification"
@@ -172,7 +182,7 @@ def _finish(asked: Settings, made: Inputs, loop: Loop) -> None:
     reports.picture(state.rows, unigram)
     write_json(files.TRAINING, found)
     loop.tracker.log_metrics(found, state.step)
-    for path in (reports.PICTURE, files.LOSS, files.TRAINING):
+    for path in (reports.PICTURE, files.LOSS, files.TRAINING, f"{files.MODEL}/{FILE}"):
         loop.tracker.log_artifact(path)
     loop.tracker.log_model(files.MODEL)
     against = f"{'class frequencies' if classes else 'a unigram model'}: {unigram:.4f}"

@@ -66,6 +66,8 @@ def read(sections: Mapping[str, Any] | None = None) -> Settings:
     given = parameters.read(*SECTIONS) if sections is None else sections
     model: Model = _section(Model, given["model"], "model")
     training: Training = _section(Training, given["train"], "train")
+    if training.learning_rate is None:
+        raise Mistaken(f"{PARAMS}: `train.learning_rate` is missing: run `mlopsgen build`")
     if training.packing and model.task == "text-classification":
         raise Mistaken(
             f"{PARAMS}: `train.packing` with text-classification, which has one label a sequence: turn it off"

@@ -98,7 +98,7 @@ def test_counts_serve_as_a_reference(folder: Folder) -> None:
 
 def test_the_champions_data_is_the_reference(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     project(folder, records(400), [], reference="champion", action="fail")
-    reference.keep("kept/features.json")
+    reference.keep("kept/features.json", COLUMNS)
     folder.raw(records(400, longer=1.5), "data/processed/train.jsonl")
     asked = []
     monkeypatch.setattr(
@@ -106,6 +106,22 @@ def test_the_champions_data_is_the_reference(folder: Folder, monkeypatch: pytest
     )
     assert drift() == 1
     assert asked == ["features.json"]
+
+
+def test_all_features_are_kept_so_that_another_choice_needs_no_training(folder: Folder) -> None:
+    project(folder, records(200), [])
+    reference.keep("kept/features.json", {**COLUMNS, "kind": {"type": "category"}})
+    kept = features.load("kept/features.json")
+    assert {"prompt.length", "prompt.words", "prompt.tokens", "kind.category"} <= set(kept.counts)
+    assert kept.counts["prompt.tokens"].total == 200
+
+
+def test_a_column_of_too_many_classes_is_left_out(folder: Folder) -> None:
+    project(folder, [{**record, "kind": f"kind {n}"} for n, record in enumerate(records(1200))], [])
+    reference.keep("kept/features.json", {**COLUMNS, "kind": {"type": "category"}})
+    kept = features.load("kept/features.json")
+    assert "kind.category" not in kept.counts
+    assert kept.counts["prompt.length"].total == 1200
 
 
 def test_without_a_champion_there_is_nothing_to_fail(

@@ -16,12 +16,13 @@ LIMIT_MIB = 700
 """Great Expectations and pandas alone take some 250 MiB."""
 
 MEASURED = """
-import resource, runpy, sys
+import runpy, sys
 sys.argv = ["mlops-runtime", "validate"]
 try:
     runpy.run_module("mlops_runtime", run_name="__main__")
 finally:
-    print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, file=sys.stderr)
+    from mlops_runtime.machine import peak_memory
+    print("peak", peak_memory() >> 20, file=sys.stderr)
 """
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlops_runtime.training.loop import STOPPED, Loop
+from mlops_runtime.training.loop import Loop
+from mlops_runtime.training.stop import STOPPED
 
 from tests.runtime.training.conftest import forked, report, sections, seen, train, weights
 from tests.runtime.training.test_exactness import difference, together
