@@ -85,7 +85,8 @@ def _held(name: str, report: Mapping[str, Any] | None, path: str, bounds: Mappin
     key = JUDGED.get(name, name)
     value = report.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return Gate(name, None, minimum, maximum, False, f"{path} has no number `{key}`")
+        why = f": {report['reason']}" if report.get("reason") else ""
+        return Gate(name, None, minimum, maximum, False, f"{path} has no number `{key}`{why}")
     if not math.isfinite(value):
         return Gate(name, value, minimum, maximum, False, "not finite")
     inside = (minimum is None or value >= minimum) and (maximum is None or value <= maximum)
