@@ -25,6 +25,7 @@ COMMANDS = {
     "history": "Show what was in production when.",
     "serve": "Serve the model.",
     "smoke": "Send the smoke prompts to a deployed endpoint.",
+    "bench": "Put load on a served model: latency percentiles, throughput, errors.",
     "quality": "Export quality metrics on a schedule.",
     "rollout": "Drive, watch, pause, abort or promote a canary.",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -70,6 +71,43 @@ def search() -> None:
     failed = f", {best.failed} failed" if best.failed else ""
     click.echo(f"# {best.metric} {best.value:.6g}: trial {best.number}, the best of {best.trials}{failed}")
     click.echo(pasted(best), nl=False)
+
+
+@cli.command(help=COMMANDS["evaluate"])
+def evaluate() -> None:
+    """Score the model."""
+    from mlops_runtime.evaluation.evaluate import evaluate as run
+    from mlops_runtime.evaluation.evaluate import summary
+
+    click.echo(summary(run()))
+
+
+@cli.command(help=COMMANDS["benchmark"])
+def benchmark() -> None:
+    """Measure how fast the model answers."""
+    from mlops_runtime.evaluation.benchmark import benchmark as run
+    from mlops_runtime.evaluation.benchmark import summary
+
+    click.echo(summary(run()))
+
+
+@cli.command(help=COMMANDS["safety"])
+@click.option("--answers", is_flag=True, help="Write prompts and answers beside the outcomes.")
+def safety(answers: bool) -> None:
+    """Judge what the model says to harmful and harmless prompts."""
+    from mlops_runtime.evaluation.safety import safety as run
+    from mlops_runtime.evaluation.safety import summary
+
+    click.echo(summary(run(answers)))
+
+
+@cli.command(help=COMMANDS["bias"])
+def bias() -> None:
+    """Compare what the model makes of groups."""
+    from mlops_runtime.evaluation.bias import bias as run
+    from mlops_runtime.evaluation.bias import summary
+
+    click.echo(summary(run()))
 
 
 @cli.command(help=COMMANDS["gate"])
@@ -164,6 +202,65 @@ def compare(run: tuple[str, str], form: str) -> None:
     _printed(compared(run), form, show_comparison)
 
 
+@cli.command(help=COMMANDS["serve"])
+def serve() -> None:
+    """Serve the model until SIGTERM."""
+    from mlops_runtime.serving.serve import serve as run
+
+    sys.exit(run())
+
+
+def _headers(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    """`NAME:VALUE` as headers."""
+    pairs = [one.partition(":") for one in given]
+    if any(not colon or not name.strip() for name, colon, _ in pairs):
+        raise click.BadParameter("expected NAME:VALUE")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+_HEADERS = click.option(
+    "--header", "headers", multiple=True, metavar="NAME:VALUE", callback=_headers, help="Sent with every request."
+)
+
+
+@cli.command(help=COMMANDS["smoke"])
+@click.option("--url", required=True, help="Address of the server, or of the gateway in front of it.")
+@_HEADERS
+def smoke(url: str, headers: dict[str, str]) -> None:
+    """Ask a deployed model; exit code 1 when it does not answer as it should."""
+    from mlops_runtime.smoke import smoke as run
+
+    sys.exit(run(url, headers))
+
+
+@cli.command(help=COMMANDS["bench"])
+@click.argument("url")
+@click.option("--clients", type=click.IntRange(1, 10_000), help="Closed loop: callers who wait.  [default: 8]")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Open loop: requests a second on average.")
+@click.option("--requests", type=click.IntRange(min=1), help="Requests to send.")
+@click.option("--duration", type=click.FloatRange(0, min_open=True), help="Seconds to send for.  [default: 30]")
+@click.option("--prompts", metavar="FILE", help="Prompts, one a line or JSON lines; built-in ones of mixed lengths.")
+@click.option("--max-tokens", default="16-128", show_default=True, help="Longest answer, or a range to draw it from.")
+@click.option("--seed", default=0, show_default=True, help="Of prompts, lengths and arrivals.")
+@click.option("--report", metavar="FILE", help="Page (.html) or picture (.png) of latencies.")
+@_HEADERS
+@_FORMAT
+def bench(url: str, form: str, **load: Any) -> None:
+    """Measure a served model under load."""
+    from mlops_runtime.load.bench import Load, show
+    from mlops_runtime.load.bench import bench as run
+
+    _printed(run(url, Load(**load)), form, show)
+
+
+@cli.command(help=COMMANDS["quality"])
+def quality() -> None:
+    """Measure on a schedule until SIGTERM."""
+    from mlops_runtime.quality.run import quality as run
+
+    sys.exit(run())
+
+
 def _printed(found: Any, form: str, show: Callable[[Any], None]) -> None:
     """As JSON for programs or as a table for people."""
     from mlops_runtime.terminal import json_text
@@ -178,6 +275,8 @@ def main() -> None:
     """Run the command line; a mistake of the user ends with exit code 2 and no traceback."""
     from mlops_runtime.errors import Mistaken
 
+    # Threads that spin while they wait make torch many times slower as soon as cores are shared.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         cli(prog_name=PROGRAM)
     except Mistaken as error:

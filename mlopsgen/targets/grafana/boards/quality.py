@@ -40,7 +40,7 @@ def _now(view: View) -> Iterator[Panel]:
     yield Panel(
         key="drift-now",
         title="Largest drift",
-        text="Distance of the feature that moved most. Which one: see below.",
+        text="Distance of the feature that moved most; 0 where chance explains all of them. Which one: see below.",
         kind="stat",
         limit=view.alert("drift"),
         queries=(Query(aggregate("max", level("model_drift_score"))),),
@@ -95,6 +95,22 @@ def _answers(view: View) -> Iterator[Panel]:
         queries=(Query(level("model_perplexity"), "{{model_name}} {{pod}}"),),
     )
     yield Panel(
+        key="signs",
+        title="Signs of trouble in answers",
+        text="Share of recent answers. No right answer is needed to see them: they move first.",
+        unit="percentunit",
+        high=1,
+        queries=(Query(level("model_answer_share"), "{{sign}} {{pod}}"),),
+    )
+    yield Panel(
+        key="certainty",
+        title="Log-probability of answers",
+        text="Mean over tokens. A fall: the model is asked what it knows less about.",
+        low=None,
+        high=0,
+        queries=(Query(level("model_answer_log_probability"), "{{model_name}} {{pod}}"),),
+    )
+    yield Panel(
         key="rating",
         title="Rating by variant",
         text="Ratings of canary and champion over the same time may be compared; of different weeks, hardly.",
@@ -109,7 +125,8 @@ def _requests(view: View) -> Iterator[Panel]:
     yield Panel(
         key="drift",
         title="Drift by feature",
-        text="Distance of recent requests from the training data, 0 to 1. One feature: a new kind of caller.",
+        text="Distance of recent requests from the training data, 0 where chance explains it. One feature: a new kind "
+        "of caller.",
         width=16,
         high=1,
         limit=view.alert("drift"),
@@ -119,7 +136,7 @@ def _requests(view: View) -> Iterator[Panel]:
     yield Panel(
         key="drift-samples",
         title="Requests behind the drift score",
-        text="Below 200 a drift score of 0.2 may be chance.",
+        text="Below 100 nothing is judged: requests wait for more.",
         kind="bargauge",
         now=True,
         queries=(Query(aggregate("min", level("model_drift_samples"), ("feature",)), "{{feature}}"),),
@@ -144,6 +161,15 @@ def _exporter(view: View) -> Iterator[Panel]:
         limit=_stale(view),
         alerts=("ModelQualityStale",),
         queries=(Query(age("model_quality_timestamp_seconds"), "{{pod}}"),),
+    )
+    yield Panel(
+        key="samples",
+        title="What the numbers stand on",
+        text="Records, answers and ratings of the last cycle. A mean of few says little.",
+        kind="bargauge",
+        now=True,
+        width=12,
+        queries=(Query(aggregate("min", level("model_quality_samples"), ("measure",)), "{{measure}}"),),
     )
 
 

@@ -1,0 +1,157 @@
+"""What the replicas of a server know of recent requests, taken together."""
+
+from __future__ import annotations
+
+import math
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from mlops_runtime.data.features import VERSION, Counts, Features
+from mlops_runtime.endpoint import Endpoint, Unanswered
+from mlops_runtime.serving.recent import PATH
+from mlopsgen.contract import ports
+from mlopsgen.contract.metrics.quality import SIGN
+
+RATING = "model_feedback_rating"
+
+
+class Answers(NamedTuple):
+    """Signs of recent answers.
+
+    Attributes:
+        number: of answers.
+        signs: answers that show each sign.
+        tokens: of all of them.
+        logprob: number and sum of mean log-probabilities.
+    """
+
+    number: int
+    signs: Mapping[str, int]
+    tokens: int
+    logprob: tuple[int, float]
+
+
+class Window(NamedTuple):
+    """Requests of a time, over all replicas.
+
+    Attributes:
+        features: counts of the requests.
+        answers: of theirs.
+    """
+
+    features: Features
+    answers: Answers
+
+
+class Replicas:
+    """The servers behind an address, each asked by itself.
+
+    A name with several addresses, such as a headless Service's, is several replicas. A Service with one address of its
+    own hands each question to any one of its pods: then what is seen is that pod's share of the requests, which are a
+    fair sample of all where the balance is fair, and fewer.
+
+    Args:
+        url: of the server.
+        token: bearer token.
+        resolve: addresses of a host, as `socket.getaddrinfo` has them.
+    """
+
+    def __init__(self, url: str, token: str | None, resolve: Callable[..., Any] = socket.getaddrinfo) -> None:
+        self._url, self._token, self._resolve = url, token, resolve
+        self._parts = urlsplit(url)
+        self._seen: dict[str, float] = {}
+
+    def window(self) -> Window:
+        """Requests since the last call; all that are remembered at the first. No request is part of two windows.
+
+        Replicas that do not answer are left out until they do: they come and go while a release is under way.
+
+        Raises:
+            Unanswered: no replica answers, or one answers something else.
+        """
+        documents, failed = {}, None
+        for name, endpoint in self._endpoints().items():
+            after = self._seen.get(name)
+            since = 0.0 if after is None else math.nextafter(after, math.inf)
+            try:
+                documents[name] = endpoint.get(f"{PATH}?since={since!r}").json()
+            except Unanswered as error:
+                failed = error
+        if failed is not None and not documents:
+            raise failed
+        try:
+            found = _merged(documents.values())
+            ends = {name: float(one["end"]) for name, one in documents.items() if one["end"] is not None}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise Unanswered(f"{self._url}{PATH} answered no counts of requests ({error!r})") from None
+        self._seen |= ends
+        return found
+
+    def rating(self) -> tuple[int, float]:
+        """Number and sum of the ratings since the replicas started.
+
+        Raises:
+            Unanswered: a replica does not answer: without its share, the sum would jump.
+        """
+        from prometheus_client.parser import text_string_to_metric_families
+
+        count = total = 0.0
+        for endpoint in self._endpoints().values():
+            reply = endpoint.get(ports.METRICS)
+            if reply.status != 200:
+                raise Unanswered(f"{reply.place} answered {reply.said}")
+            for family in text_string_to_metric_families(reply.body.decode()):
+                for sample in family.samples if family.name == RATING else ():
+                    count += sample.value if sample.name == f"{RATING}_count" else 0.0
+                    total += sample.value if sample.name == f"{RATING}_sum" else 0.0
+        return int(count), total
+
+    def _endpoints(self) -> dict[str, Endpoint]:
+        """By address. TLS names the host and not its addresses, so that a server behind it is asked as one."""
+        host, port = self._parts.hostname or "", self._parts.port or 80
+        if self._parts.scheme == "https":
+            return {host: Endpoint(self._url, self._token)}
+        try:
+            found = self._resolve(host, port, 0, socket.SOCK_STREAM)
+        except OSError as error:
+            raise Unanswered(f"{host} cannot be found: {error}") from None
+        # A replica may have an address of either family: one of them counts each once.
+        addresses = sorted({str(one[4][0]) for one in found if one[0] == found[0][0]})
+        if len(addresses) == 1:
+            return {host: Endpoint(self._url, self._token)}
+        shown = {one: f"[{one}]" if ":" in one else one for one in addresses}
+        headers = {"Host": self._parts.netloc}
+        path = self._parts.path
+        return {one: Endpoint(f"http://{shown[one]}:{port}{path}", self._token, headers) for one in addresses}
+
+
+def _merged(documents: Iterable[Mapping[str, Any]]) -> Window:
+    found, counts = list(documents), dict[str, Counts]()
+    for document in found:
+        if document["version"] != VERSION:
+            raise ValueError(f"counts of version {document['version']}, this is version {VERSION}")
+        for name, given in document["features"].items():
+            kept = counts.setdefault(name, Counts(given["kind"], Counter()))
+            for bin, count in given["bins"].items():
+                kept.bins[int(bin) if given["kind"] == "number" else bin] += int(count)
+    return Window(Features(sum(one["records"] for one in found), counts), _answers(found))
+
+
+def _answers(found: Sequence[Mapping[str, Any]]) -> Answers:
+    return Answers(
+        number=sum(one["answers"]["count"] for one in found),
+        signs={sign: sum(one["answers"][sign] for one in found) for sign in SIGN},
+        tokens=sum(one["output_tokens"] for one in found),
+        logprob=(sum(one["logprob"]["count"] for one in found), sum(one["logprob"]["sum"] for one in found)),
+    )
+
+
+def together(first: Features, second: Features) -> Features:
+    """Counts of the requests of two windows."""
+    counts = {name: Counts(given.kind, given.bins.copy()) for name, given in first.counts.items()}
+    for name, given in second.counts.items():
+        counts.setdefault(name, Counts(given.kind, Counter())).bins.update(given.bins)
+    return Features(first.records + second.records, counts)

@@ -1,0 +1,64 @@
+"""`mlops-runtime quality`: measure on a schedule, and show it at `/metrics`, until SIGTERM."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from mlops_runtime.quality import settings
+from mlops_runtime.quality.cycle import Cycles
+from mlops_runtime.quality.exposition import Values, listening
+from mlops_runtime.serving import logs
+from mlopsgen.contract import environment, ports
+
+
+def quality(port: int = ports.QUALITY) -> int:
+    """Run the exporter.
+
+    Args:
+        port: to listen at.
+
+    Returns:
+        Exit code, after SIGTERM or SIGINT.
+
+    Raises:
+        Mistaken: no settings, or the port is taken.
+    """
+    given = settings.read()
+    logs.install()
+    values = Values(given)
+    cycles = Cycles(given, os.environ.get(environment.AUTH_TOKEN, "").strip() or None, values)
+    previous = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        with listening(values, port) as found:
+            logs.say("listening", port=found, server=given.server, every=given.every)
+            forever(cycles.run, given.every)
+    except SystemExit:
+        logs.say("stopped")
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    return 0
+
+
+def forever(
+    cycle: Callable[[], Any],
+    every: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Run a cycle at once and then every so many seconds; a cycle that takes longer skips those that it covers."""
+    due = clock()
+    while True:
+        cycle()
+        due += every * max(1, -(-(clock() - due) // every))
+        sleep(max(0.0, due - clock()))
+
+
+def _stop(*_: Any) -> None:
+    """End at once, also in the middle of a request: nothing is half written."""
+    sys.exit(0)

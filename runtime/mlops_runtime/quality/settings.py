@@ -1,0 +1,103 @@
+"""Settings of the quality exporter, read at `MLOPS_CONFIG`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from mlops_runtime.errors import Mistaken
+from mlopsgen.contract import environment
+
+
+class Settings(NamedTuple):
+    """What the exporter is told. No secret is part of it.
+
+    Attributes:
+        name: of the model in the registry.
+        task: of the model.
+        environment: its name.
+        server: URL of the served model; a name with several addresses is several replicas.
+        model_uri: where the model's small files are when the server says no version.
+        every: seconds from the begin of a cycle to that of the next.
+        dataset: held-out records, a file of the project.
+        samples: records that are scored in a cycle at most.
+        features: features of requests by column.
+        alpha: false alarms about drift a day, over all features.
+        min_effect: distance below which nothing is drift.
+        retrain: URL that hears of new drift and decay from here; None where only alerts start trainings.
+        min_accuracy: accuracy below which the model has decayed; None where nobody says.
+    """
+
+    name: str
+    task: str
+    environment: str
+    server: str
+    model_uri: str
+    every: float
+    dataset: str
+    samples: int
+    features: Mapping[str, Sequence[str]]
+    alpha: float
+    min_effect: float
+    retrain: str | None = None
+    min_accuracy: float | None = None
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """Names of the features."""
+        return tuple(f"{column}.{name}" for column, names in self.features.items() for name in names)
+
+
+def read() -> Settings:
+    """Settings of this process; the address of the tracking server goes into the environment unless one is there.
+
+    Raises:
+        Mistaken: no settings, or settings that are not complete.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    path = os.environ.get(environment.CONFIG)
+    if not path:
+        raise Mistaken(
+            f"{environment.CONFIG} is not set: it names the settings of the exporter, such as local/quality.yaml"
+        )
+    try:
+        with open(path, encoding="utf-8") as stream:
+            content = YAML(typ="safe", pure=True).load(stream)
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise Mistaken(f"{path}, named by {environment.CONFIG}, cannot be read: {reason}") from None
+    try:
+        found = _settings(content)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Mistaken(f"{path} holds no settings of the quality exporter ({error!r}): run `mlopsgen build`") from None
+    if not found.server.startswith(("http://", "https://")):
+        raise Mistaken(f"{path}: `server` is no URL: such as http://127.0.0.1:8000")
+    for name, key in ((environment.TRACKING_URI, "uri"), (environment.TRACKING_EXPERIMENT, "experiment")):
+        if given := (content.get("tracking") or {}).get(key):
+            os.environ.setdefault(name, str(given))
+    return found
+
+
+def _settings(content: Mapping[str, Any]) -> Settings:
+    model, quality = content["model"], content["quality"]
+    drift, retrain = quality["drift"], quality.get("retrain") or {}
+    name, given = str(model["name"]), os.environ.get
+    least = retrain.get("min_accuracy")
+    return Settings(
+        name=name,
+        task=str(model["task"]),
+        environment=given(environment.ENVIRONMENT) or str(content["environment"]),
+        server=str(content["server"]).rstrip("/"),
+        model_uri=given(environment.MODEL_URI) or f"models:/{name}@champion",
+        every=float(quality["every"]),
+        dataset=str(quality["dataset"]),
+        samples=int(quality["samples"]),
+        features={column: tuple(names) for column, names in (drift["features"] or {}).items()},
+        alpha=float(drift["alpha"]),
+        min_effect=float(drift["min_effect"]),
+        retrain=retrain["url"] if retrain else None,
+        min_accuracy=None if least is None else float(least),
+    )
