@@ -39,7 +39,11 @@ class Safety(Section):
 class Bias(Section):
     """The same sentence with another group's word must not change the outcome beyond chance and a stated gap."""
 
-    pairs: Path = field(..., "JSONL with counterfactual pairs.", example="tests/bias.jsonl")
+    pairs: Path = field(
+        ...,
+        'JSONL of `{"id", "variants": {group: text}}`, the same text with another word for the group; 30 sets or more.',
+        example="tests/bias.jsonl",
+    )
     gap: Bounds[float] = field(
         ...,
         "Difference between groups, by the upper end of its interval.",

@@ -48,16 +48,35 @@ def stages(project: Project) -> Iterator[tuple[str, Stage]]:
             "cmd": command("evaluate"),
             "deps": [paths.MODEL, paths.VALIDATION, *code],
             "params": ["model.task", "train.max_length"],
+            "outs": [paths.EVALUATION_RECORDS],
             "metrics": [uncached(paths.EVALUATION)],
         },
     )
     evaluation = project.evaluation
     if evaluation.benchmark is not None:
-        yield "benchmark", _suite("benchmark", "Measure latency and throughput.", paths.BENCHMARK, paths.VALIDATION)
+        yield (
+            "benchmark",
+            _suite(
+                "benchmark",
+                "Measure latency and throughput.",
+                paths.VALIDATION,
+                metrics=paths.BENCHMARK,
+                outs=paths.BENCHMARK_PICTURE,
+            ),
+        )
     if evaluation.safety is not None:
-        yield "safety", _suite("safety", "Harmful prompts are refused.", paths.SAFETY, evaluation.safety.prompts)
+        yield (
+            "safety",
+            _suite(
+                "safety",
+                "Harmful prompts are refused.",
+                evaluation.safety.prompts,
+                metrics=paths.SAFETY,
+                outs=paths.SAFETY_OUTCOMES,
+            ),
+        )
     if evaluation.bias is not None:
-        yield "bias", _suite("bias", "Groups are treated alike.", paths.BIAS, evaluation.bias.pairs)
+        yield "bias", _suite("bias", "Groups are treated alike.", evaluation.bias.pairs, metrics=paths.BIAS)
     yield from _release_stages(project)
 
 
@@ -115,7 +134,7 @@ def _train(project: Project, code: list[str]) -> Stage:
     outs: list[Any] = [paths.MODEL]
     if "://" not in store:
         outs.append({store: {"persist": True, "cache": False, "desc": "Kept between runs: training resumes from it."}})
-    outs.append(uncached(paths.LOSS))
+    outs += [uncached(paths.LOSS), uncached(paths.LOSS_PICTURE)]
     return {
         "desc": "Train the model.",
         "cmd": distributed("train", project.training.resources.gpu),
@@ -126,13 +145,14 @@ def _train(project: Project, code: list[str]) -> Stage:
     }
 
 
-def _suite(name: str, description: str, report: str, source: str) -> Stage:
+def _suite(name: str, description: str, source: str, *, metrics: str, outs: str | None = None) -> Stage:
     return {
         "desc": description,
         "cmd": command(name),
         "deps": [paths.MODEL, source],
         "params": [name],
-        "metrics": [uncached(report)],
+        **({"outs": [uncached(outs)]} if outs else {}),
+        "metrics": [uncached(metrics)],
     }
 
 
@@ -150,7 +170,7 @@ def _release_stages(project: Project) -> Iterator[tuple[str, Stage]]:
             {
                 "desc": "Judge the metrics; stops the pipeline when one is outside of its limits.",
                 "cmd": command("gate"),
-                "deps": reports,
+                "deps": [*reports, *([paths.EVALUATION_RECORDS] if evaluation.against_champion else [])],
                 "params": params,
                 "metrics": [uncached(paths.GATES)],
             },
@@ -160,7 +180,7 @@ def _release_stages(project: Project) -> Iterator[tuple[str, Stage]]:
         {
             "desc": "Register the model as challenger.",
             "cmd": command("register"),
-            "deps": [paths.MODEL, *judged],
+            "deps": [paths.MODEL, paths.EVALUATION_RECORDS, *judged],
             "params": ["model.name", "register"],
             "outs": [uncached(paths.REGISTRATION)],
         },

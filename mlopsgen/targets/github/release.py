@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mlopsgen.contract.commands import command
+from mlopsgen.contract.commands import command, model_tests
 from mlopsgen.contract.files import release as release_file
 from mlopsgen.contract.pins import KUBECTL
 from mlopsgen.contract.ports import READY
@@ -98,6 +98,9 @@ def _commands(given: Environment, watch: int) -> dict[str, str]:
         "start": join(command("rollout"), " start ", at),
         "watch": join(command("rollout"), " watch ", at, " ", seconds),
         "abort": join(command("rollout"), " abort ", at),
+        "test": model_tests(
+            "-m end_to_end", '--endpoint "$ADDRESS"', *([] if given.canary else ['--model-version "$MODEL_VERSION"'])
+        ),
         "promote": join(command("promote"), ' --model-version "$MODEL_VERSION"'),
     }
 

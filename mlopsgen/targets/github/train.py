@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlopsgen.contract.commands import command
-from mlopsgen.contract.files import REGISTRATION, REPORTS
+from mlopsgen.contract.commands import command, model_tests
+from mlopsgen.contract.files import MODEL, REGISTRATION, REPORTS
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.spec.traced import join
 from mlopsgen.targets.github import access, steps
@@ -55,6 +55,8 @@ def context(project: Project) -> dict[str, Any]:
         "secrets": access.values(access.training(project)),
         "declared": access.declared(access.every(project)),
         "stages": stages(project),
+        "model": MODEL,
+        "model_tests": _model_tests(project),
         "again": _again(project),
         "prepare": _lines(f"dvc repro {_pull(project)}prepare", *_data(project)),
         "searches": command("search"),
@@ -89,6 +91,13 @@ def _pull(project: Project) -> str:
 def _data(project: Project) -> list[str]:
     """Commands that bring prepared data into the workspace, where the pipeline did not have to make it."""
     return ["dvc pull --allow-missing prepare"] if steps.reachable(project) else []
+
+
+def _model_tests(project: Project) -> str:
+    """Tests the model on disk; where no stage made or fetched one, nothing changed that could fail."""
+    tests = "\n".join(f"  {line}" for line in (*_data(project), model_tests()))
+    said = '  echo "No stage had to run: the model is the one tested before." >> "$GITHUB_STEP_SUMMARY"'
+    return f'if [ -d "$MODEL" ]; then\n{tests}\nelse\n{said}\nfi\n'
 
 
 def _lines(*commands: str) -> str:

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING
 from mlops_runtime import machine
 from mlops_runtime.data.atomic import write
 from mlops_runtime.training.loop import State
-from mlopsgen.contract.files import LOSS, LOSS_COLUMNS, REPORTS
+from mlopsgen.contract.files import LOSS, LOSS_COLUMNS, LOSS_PICTURE
 
 if TYPE_CHECKING:
     import torch
 
     from mlops_runtime.training.examples import Examples
-
-PICTURE = f"{REPORTS}/loss.png"
 
 Row = tuple[int, float, float | None]
 
@@ -47,7 +45,7 @@ def picture(rows: Sequence[Row], unigram: float | None) -> None:
     axes.legend()
     stream = io.BytesIO()
     figure.savefig(stream, format="png", metadata={"Software": None})
-    write(PICTURE, stream.getvalue())
+    write(LOSS_PICTURE, stream.getvalue())
 
 
 def numbers(

@@ -182,7 +182,7 @@ def _finish(asked: Settings, made: Inputs, loop: Loop, columns: Mapping[str, Any
     reports.picture(state.rows, unigram)
     write_json(files.TRAINING, found)
     loop.tracker.log_metrics(found, state.step)
-    for path in (reports.PICTURE, files.LOSS, files.TRAINING, f"{files.MODEL}/{FILE}"):
+    for path in (files.LOSS_PICTURE, files.LOSS, files.TRAINING, f"{files.MODEL}/{FILE}"):
         loop.tracker.log_artifact(path)
     loop.tracker.log_model(files.MODEL)
     against = f"{'class frequencies' if classes else 'a unigram model'}: {unigram:.4f}"

@@ -138,6 +138,15 @@ def test_a_misbehaving_endpoint(
     assert found.code == 1
 
 
+@pytest.mark.parametrize("status", [403, 404])
+def test_an_address_that_keeps_metrics_to_the_cluster_is_none_the_worse(
+    status: int, project: Project, server: Server
+) -> None:
+    server.answer = _other("/metrics", status, "RBAC: access denied")
+    found = judged(project, server, "-k", "metrics")
+    assert (found.code, found.count("skipped")) == (0, 1), found.text
+
+
 def test_a_wrong_token_is_told(project: Project, server: Server) -> None:
     found = judged(project, server, "-k", "test_predicts", token="another")
     assert found.count("failed") == 3

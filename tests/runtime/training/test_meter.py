@@ -80,7 +80,7 @@ def test_a_port_that_is_taken_ends_no_training(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLOPS_ENVIRONMENT", "local")
-    with socket.create_server(("0.0.0.0", 0)) as taken:  # noqa: S104
+    with socket.create_server(("0.0.0.0", 0)) as taken:
         port = taken.getsockname()[1]
         meter.Meter("tiny", 1).start(port)
     assert f"no metrics at port {port}" in capsys.readouterr().err

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from mlopsgen.contract.commands import model_tests
 from mlopsgen.render.engine import render
 from mlopsgen.targets import dvc as dvc_target
 from tests.conftest import tool
@@ -49,7 +50,7 @@ class Machine:
             each.mkdir(parents=True)
         self.calls = folder / "calls"
         self.stand_in("mlops-runtime", RUNTIME.format(python=sys.executable))
-        for name in ("gh", "kubectl"):
+        for name in ("gh", "kubectl", "pytest"):
             self.stand_in(name, f'#!/bin/bash\necho "{name} $*" >> "$CALLS"\n')
 
     def stand_in(self, name: str, text: str) -> None:
@@ -212,10 +213,26 @@ def test_a_tunnel_is_closed_behind_the_smoke_test(tmp_path: Path, machine: Machi
     machine.stand_in("kubectl", TUNNEL)
     machine.stand_in("curl", '#!/bin/bash\nuntil [ -s "$RUNNER_TEMP/tunnel" ]; do sleep 0.05; done\n')
     found = step("smallest", "release", "deploy-staging", "Smoke test")
-    result = machine.run(found["run"], tmp_path, {**found["env"], "NAMESPACE": "ml"})
+    result = machine.run(found["run"], tmp_path, {**found["env"], "NAMESPACE": "ml", "MODEL_VERSION": "7"})
     assert result.returncode == 0, result.stderr
-    assert machine.called() == ["smoke --url http://127.0.0.1:18000"]
+    suite = model_tests("-m end_to_end", "--endpoint http://127.0.0.1:18000 --model-version 7")
+    assert machine.called() == ["smoke --url http://127.0.0.1:18000", suite]
     assert (machine.temp / "tunnel").read_text(encoding="utf-8") == "open\nclosed\n"
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_a_model_that_is_there_is_tested_before_it_is_registered(machine: Machine, tmp_path: Path, made: bool) -> None:
+    steps = specs.all_workflows("full")["train"]["jobs"]["train"]["steps"]
+    names = [each.get("name") for each in steps]
+    assert names.index("Judge the model") < names.index("Test the model") < names.index("Register the model")
+    found = step("full", "train", "train", "Test the model")
+    machine.stand_in("dvc", '#!/bin/bash\necho "dvc $*" >> "$CALLS"\n')
+    if made:
+        (tmp_path / "models" / "model").mkdir(parents=True)
+    result = machine.run(found["run"], tmp_path, found["env"])
+    assert result.returncode == 0, result.stderr
+    assert machine.called() == (["dvc pull --allow-missing prepare", model_tests()] if made else [])
+    assert (machine.folder / "github_step_summary").exists() != made
 
 
 def test_a_version_that_is_missing_stops_the_run(tmp_path: Path, machine: Machine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mlopsgen.contract.commands import model_tests
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.render.engine import render
 from mlopsgen.targets.dvc.stages import stages as dvc_stages
@@ -137,6 +138,12 @@ def test_a_canary_is_started_watched_and_aborted() -> None:
         f"mlops-runtime release --environment production --variant champion {what}",
         'mlops-runtime smoke --url "$ADDRESS"',
     ]
+    assert model_tests("-m end_to_end", '--endpoint "$ADDRESS"') in runs("full", "release", "deploy-production")
+
+
+def test_what_is_deployed_at_once_must_serve_the_new_version() -> None:
+    tests = model_tests("-m end_to_end", '--endpoint "$ADDRESS"', '--model-version "$MODEL_VERSION"')
+    assert tests in runs("full", "release", "deploy-staging")
 
 
 def test_with_argo_rollouts_its_controller_is_watched_and_aborted() -> None:
