@@ -1,4 +1,4 @@
-"""Writes what is made from the code: the reference, a page per diagnostic code, the commands, the JSON Schema.
+"""Writes what is made from the code: reference, a page per diagnostic code, commands, metrics, the JSON Schema.
 
 `python docs/build.py` writes, `python docs/build.py --check` only tells; a test holds that nothing is stale.
 """
@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from mlops_runtime.cli.main import cli as runtime
 
-from mlopsgen.cli.main import COMMANDS, cli
+from mlopsgen.cli.main import cli as generator
 from mlopsgen.contract.metrics import FAMILIES, TARGET_LABELS
 from mlopsgen.diagnostics import Failed
 from mlopsgen.diagnostics.catalogue import CODES
@@ -23,13 +24,20 @@ from mlopsgen.spec.load import parse
 
 ROOT = Path(__file__).resolve().parent.parent
 MADE = "<!-- Made by docs/build.py from the code: change it there. -->\n"
+GENERATOR = "Exit codes: 0 fine, 1 something differs or a gate failed, 2 the input is wrong, 3 a fault of mlopsgen."
+RUNTIME = (
+    "What generated pipelines, workflows and images call; [what each of them does](runtime.md).\n\n"
+    "Exit codes: 0 fine, 1 a check, gate, test or training failed, 2 the input is wrong, 3 a fault of the program or "
+    "of the project's own code, 130 stopped by Ctrl-C, 143 a training was stopped by SIGTERM and has saved its state."
+)
 
 
 def pages() -> Iterator[tuple[str, str]]:
     """Path below the repository and content of every page."""
     yield "schemas/mlops.v1.schema.json", schema.text()
     yield "docs/reference.md", _reference()
-    yield "docs/commands.md", _commands()
+    yield "docs/commands.md", _commands(generator, "mlopsgen", "Commands", GENERATOR)
+    yield "docs/commands-runtime.md", _commands(runtime, "mlops-runtime", "Commands of the runtime", RUNTIME)
     yield "docs/metrics.md", _metrics()
     yield "docs/codes/README.md", _index()
     for code in CODES.values():
@@ -88,17 +96,15 @@ def _metrics() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _commands() -> str:
-    lines = [
-        MADE,
-        "# Commands\n",
-        "Exit codes: 0 fine, 1 something differs or a gate failed, 2 the input is wrong, 3 a fault of mlopsgen.\n",
-    ]
-    for name in sorted(COMMANDS):
-        command = cli.get_command(click.Context(cli), name)
+def _commands(group: click.Group, program: str, title: str, about: str) -> str:
+    """Help of every command of a program, in the order of their names."""
+    lines = [MADE, f"# {title}\n", f"{about}\n"]
+    parent = click.Context(group, info_name=program, **group.context_settings)
+    for name in group.list_commands(parent):
+        command = group.get_command(parent, name)
         assert command is not None
-        context = click.Context(command, info_name=f"mlopsgen {name}", max_content_width=100)
-        lines += [f"\n## mlopsgen {name}\n", "```", command.get_help(context), "```"]
+        context = click.Context(command, parent=parent, info_name=name, max_content_width=100)
+        lines += [f"\n## {program} {name}\n", "```", command.get_help(context), "```"]
     return "\n".join(lines) + "\n"
 
 

@@ -42,6 +42,11 @@ def command(name: str, *arguments: str) -> str:
     return " ".join((PROGRAM, name, *arguments))
 
 
+def model_tests(*arguments: str) -> str:
+    """The command line that runs the suite of model tests, without its end-to-end level unless asked for it."""
+    return " ".join(("pytest -p mlops_runtime.testing --pyargs mlops_runtime.testing.suite", *arguments))
+
+
 def distributed(name: str, processes: int) -> str:
     """The command line that runs `name` once per GPU of a machine; plainly for one GPU or none."""
     if processes < 2:

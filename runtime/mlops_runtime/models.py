@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from mlops_runtime.errors import Mistaken
@@ -18,6 +19,22 @@ CLASSES = {
     "causal-lm": "AutoModelForCausalLM",
     "text-classification": "AutoModelForSequenceClassification",
 }
+
+
+class Interface(NamedTuple):
+    """What stands between texts and a network: everything of a model but its weights.
+
+    Attributes:
+        tokenizer: with chat template and pad token.
+        rendering: from records or prompts to tokens.
+        preprocessing: of each text, before rendering.
+        info: content of `mlops.json`.
+    """
+
+    tokenizer: Any
+    rendering: Rendering
+    preprocessing: Preprocessing
+    info: dict[str, Any]
 
 
 class Loaded(NamedTuple):
@@ -51,20 +68,36 @@ def load(folder: str, device: str = "auto", dtype: str | None = None) -> Loaded:
     """
     import torch
 
-    quieten()
-    info = _info(folder)
-    preprocessing = Preprocessing(info["preprocessing"]["steps"])
-    preprocessing.check(info["preprocessing"])
-    tokenizer = _tried("tokenizer", folder, lambda: _auto("AutoTokenizer").from_pretrained(folder))
-    stored = info["rendering"]
-    rendering = Rendering(stored["task"], stored["roles"], tokenizer, stored["max_length"], stored["labels"])
-    rendering.check(stored)
+    around = interface(folder)
+    info = around.info
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     kind = CLASSES[info["task"]]
     given: Any = getattr(torch, dtype) if dtype else "auto"
     model = _adapted(folder, info, kind, given) if info["adapter"] else _plain(folder, kind, given)
-    return Loaded(model.to(device).eval(), tokenizer, rendering, preprocessing, info)
+    return Loaded(model.to(device).eval(), *around)
+
+
+def interface(folder: str, steps: Sequence[str] | None = None) -> Interface:
+    """Load everything of a model but its weights.
+
+    Args:
+        folder: such as `models/model`.
+        steps: of the preprocessing that is wanted; those of the model when not given.
+
+    Raises:
+        Mistaken: no such model; its tokenizer cannot be read; preprocessing or rendering here is not the one that it
+            was trained with, with the digests of both.
+    """
+    quieten()
+    info = described(folder)
+    stored, drawn = info["preprocessing"], info["rendering"]
+    preprocessing = Preprocessing(stored["steps"] if steps is None else steps)
+    preprocessing.check(stored)
+    tokenizer = _tried("tokenizer", folder, lambda: _auto("AutoTokenizer").from_pretrained(folder))
+    rendering = Rendering(drawn["task"], drawn["roles"], tokenizer, drawn["max_length"], drawn["labels"])
+    rendering.check(drawn)
+    return Interface(tokenizer, rendering, preprocessing, info)
 
 
 def quieten() -> None:
@@ -75,15 +108,20 @@ def quieten() -> None:
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def _info(folder: str) -> dict[str, Any]:
+def described(folder: str) -> dict[str, Any]:
+    """Content of `mlops.json`.
+
+    Raises:
+        Mistaken: there is none, or it is of another version of the runtime.
+    """
     path = os.path.join(folder, INFO)
     try:
         with open(path, encoding="utf-8") as stream:
             info: dict[str, Any] = json.load(stream)
     except FileNotFoundError:
         raise Mistaken(f"there is no {path}: run `dvc repro train`, or `dvc pull` the model") from None
-    except ValueError:
-        raise Mistaken(f"{path} is no JSON: run `dvc repro --force train`") from None
+    except (OSError, ValueError) as error:
+        raise Mistaken(f"{path} cannot be read ({error}): run `dvc repro --force train`") from None
     if not isinstance(info, dict) or info.get("format") != FORMAT:
         raise Mistaken(f"{path} is of another version of the runtime: train again, or install that version")
     return info
@@ -113,7 +151,7 @@ def _adapted(folder: str, info: dict[str, Any], kind: str, dtype: Any) -> Any:
         base,
         lambda: _auto(kind).from_pretrained(base, revision=revision, dtype=dtype, use_safetensors=True, **classes),
     )
-    return PeftModel.from_pretrained(network, folder, use_safetensors=True)
+    return _tried("adapter", folder, lambda: PeftModel.from_pretrained(network, folder, use_safetensors=True))
 
 
 def _auto(kind: str) -> Any:
@@ -123,8 +161,10 @@ def _auto(kind: str) -> Any:
 
 
 def _tried(what: str, place: str, load: Any) -> Any:
+    from safetensors import SafetensorError
+
     try:
         return load()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         reason = str(error).strip().split("\n")[0]
         raise Mistaken(f"the {what} of {place} cannot be loaded: {reason}") from None

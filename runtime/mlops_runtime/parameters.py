@@ -14,6 +14,17 @@ from mlopsgen.contract.files import PARAMS
 
 SPEC = "mlops.yaml"
 
+FIELDS = {
+    "drift": "data.drift",
+    "train": "training",
+    "evaluate": "evaluation",
+    "benchmark": "evaluation.benchmark",
+    "safety": "evaluation.safety",
+    "bias": "evaluation.bias",
+    "register": "registry",
+}
+"""Sections of `params.yaml` that `mlops.yaml` calls otherwise."""
+
 
 def read(*sections: str, optional: Sequence[str] = ()) -> dict[str, Any]:
     """Sections of `params.yaml` by name.
@@ -41,8 +52,10 @@ def read(*sections: str, optional: Sequence[str] = ()) -> dict[str, Any]:
     found = content if isinstance(content, dict) else {}
     missing = [name for name in sections if not isinstance(found.get(name), dict)]
     if missing:
-        named = ", ".join(f"`{name}`" for name in missing)
-        raise Mistaken(f"{PARAMS} has no section {named}: set it in {SPEC} and run `mlopsgen build`")
+        named, fields = (
+            ", ".join(f"`{one}`" for one in some) for some in (missing, [FIELDS.get(m, m) for m in missing])
+        )
+        raise Mistaken(f"{PARAMS} has no section {named}: set {fields} in {SPEC} and run `mlopsgen build`")
     return {name: found[name] for name in (*sections, *optional) if isinstance(found.get(name), dict)}
 
 

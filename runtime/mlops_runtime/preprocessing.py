@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mlops_runtime.errors import Mistaken
+from mlops_runtime.identity import both
 
 Step = Callable[[str], str]
 
@@ -78,7 +79,7 @@ class Preprocessing:
             difference = f"was trained with another source of {', '.join(f'`{step}`' for step in changed)}"
         raise Mistaken(
             f"the preprocessing does not fit the model: the model {difference}; bring back that preprocessing or train "
-            "again"
+            f"again ({both(theirs, mine)})"
         )
 
 

@@ -31,6 +31,9 @@ POLL = 1.0
 TOKENS = 16
 """Most tokens of an answer."""
 
+CHATS = "instruction-tuning"
+"""Task whose models take messages."""
+
 
 class Step(NamedTuple):
     """What one request showed.
@@ -49,7 +52,7 @@ class Step(NamedTuple):
 
 
 def smoke(url: str, headers: Mapping[str, str], deadline: float = DEADLINE) -> int:
-    """Wait until the server is ready, send the smoke prompts and an OpenAI completion, and print what came of it.
+    """Wait until the server is ready, send the smoke prompts and what OpenAI's clients send, and print what came of it.
 
     The bearer token stands in `MLOPS_AUTH_TOKEN`. Prompts are those of `tests/smoke.jsonl` where there is one.
 
@@ -118,6 +121,8 @@ def _steps(endpoint: Endpoint, texts: list[str], deadline: float) -> list[Step]:
         steps.append(_tried(f"prompt {number}", lambda text=text: answer(endpoint, text)))  # type: ignore[misc]
     if generates:
         steps.append(_tried("completion", lambda: _completion(endpoint, str(about["model"]), texts[0])))
+    if about.get("task") == CHATS:
+        steps.append(_tried("chat", lambda: _chat(endpoint, str(about["model"]), texts[0])))
     return [*steps, _metrics(endpoint)]
 
 
@@ -127,7 +132,7 @@ def _tried(name: str, ask: Callable[[], str]) -> Step:
         return Step(name, 0.0, ask())._replace(seconds=time.monotonic() - begin)
     except Unanswered as error:
         failure = str(error)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         failure = f"the answer is not what it should be: {error!r}"
     return Step(name, time.monotonic() - begin, "", failure)
 
@@ -163,7 +168,7 @@ def _generated(endpoint: Endpoint, text: str) -> str:
 def _classified(endpoint: Endpoint, text: str) -> str:
     found = endpoint.post(ports.PREDICT, {"prompt": text}).json()
     label, total = found["label"], sum(found["scores"].values())
-    if label not in found["scores"] or abs(total - 1) > 1e-3:
+    if label not in found["scores"] or not abs(total - 1) <= 1e-3:
         raise Unanswered(f"the label is {label!r}, and its scores add up to {total:g}")
     return f"label {label}, {found['scores'][label]:.1%}"
 
@@ -175,6 +180,16 @@ def _completion(endpoint: Endpoint, model: str, text: str) -> str:
     if not isinstance(found["choices"][0]["text"], str) or count < 1:
         raise Unanswered("the completion is empty")
     return f"{count} tokens, {found['choices'][0]['finish_reason']}"
+
+
+def _chat(endpoint: Endpoint, model: str, text: str) -> str:
+    messages = [{"role": "user", "content": text}]
+    body = {"model": model, "messages": messages, "max_tokens": TOKENS, "temperature": 0}
+    found = endpoint.post(ports.CHAT, body).json()
+    count, choice = found["usage"]["completion_tokens"], found["choices"][0]
+    if not isinstance(choice["message"]["content"], str) or count < 1:
+        raise Unanswered("the message is empty")
+    return f"{count} tokens, {choice['finish_reason']}"
 
 
 def _metrics(endpoint: Endpoint) -> Step:

@@ -44,6 +44,9 @@ def test_what_the_function_yields_is_written(raw: str, path: str, tmp_path: Path
         ("hook:nothing", GOOD, "hook has no function nothing"),
         ("hook:records", "def records():\n    return []\n", "yielded no record"),
         ("hook:records", "def records():\n    yield 'x'\n", "yielded str as record 1"),
+        ("hook:records", "def records():\n    yield {'a': {1}}\n", "as record 1 something that JSON does not have"),
+        ("hook:records", "def records():\n    yield {'a': float('nan')}\n", "something that JSON does not have"),
+        ("hook:records", "def records():\n    yield {'a': '\\ud800'}\n", "something that JSON does not have"),
     ],
 )
 def test_a_mistake_is_said_and_what_was_there_stays(hook: str, code: str, message: str, tmp_path: Path) -> None:
@@ -59,7 +62,7 @@ def test_a_mistake_is_said_and_what_was_there_stays(hook: str, code: str, messag
 
 def test_a_function_that_fails_half_way_leaves_nothing_half_written(tmp_path: Path) -> None:
     done = collect(tmp_path, code="def records():\n    yield {'a': 1}\n    raise OSError('gone')\n")
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert list((tmp_path / "data/raw").iterdir()) == []
 
 
@@ -68,6 +71,14 @@ def test_without_parameters(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("data: {raw: x}\n")
     assert "names no `data.collect`" in run(tmp_path, "collect").stderr
     assert run(tmp_path, "collect").returncode == 2
+
+
+def test_a_format_that_it_does_not_write_is_refused_before_anything_is_fetched(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("data: {raw: data/raw, collect: 'hook:records', format: csv}\n")
+    done = run(tmp_path, "collect")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "`data.collect` writes JSON lines, and `data.format` is csv" in done.stderr
+    assert not (tmp_path / "data").exists()
 
 
 def test_the_program_names_itself(tmp_path: Path) -> None:

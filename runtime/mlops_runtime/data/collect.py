@@ -27,13 +27,18 @@ def collect() -> tuple[int, str]:
         Number of records, and the path of the file.
 
     Raises:
-        Mistaken: no parameters, no such function, or something that is no record.
+        Mistaken: no parameters, another format, no such function, or something that is no record.
     """
     data = parameters.read("data")["data"]
     try:
         name, raw = data["collect"], data["raw"]
     except KeyError:
         raise Mistaken(f"{PARAMS} names no `data.collect`: set it in mlops.yaml and run `mlopsgen build`") from None
+    if data.get("format", "jsonl") != "jsonl":
+        raise Mistaken(
+            f"`data.collect` writes JSON lines, and `data.format` is {data['format']}: set `format: jsonl` in "
+            "mlops.yaml and run `mlopsgen build`"
+        )
     path = raw if raw.endswith(".jsonl") else os.path.join(raw, FILE)
     return _write(_function(name)(), path, name), path
 
@@ -58,8 +63,15 @@ def _write(records: Iterable[Mapping[str, Any]], path: str, name: str) -> int:
         for record in records:
             if not isinstance(record, Mapping):
                 raise Mistaken(f"{name} yielded {type(record).__name__} as record {count + 1}: yield mappings")
-            stream.write(f"{json.dumps(record, ensure_ascii=False)}\n".encode())
+            stream.write(_line(record, f"{name} yielded as record {count + 1}"))
             count += 1
         if not count:
             raise Mistaken(f"{name} yielded no record")
     return count
+
+
+def _line(record: Mapping[str, Any], what: str) -> bytes:
+    try:
+        return f"{json.dumps(dict(record), ensure_ascii=False, allow_nan=False)}\n".encode()
+    except (TypeError, ValueError) as error:
+        raise Mistaken(f"{what} something that JSON does not have ({error}): yield texts, numbers, lists") from None

@@ -153,7 +153,8 @@ def _jsonl(path: str) -> Iterator[Record | Unreadable]:
             if not raw.strip():
                 continue
             try:
-                values = orjson.loads(raw)
+                # With its end, a line that was cut off would seem to hold a control character.
+                values = orjson.loads(raw.rstrip(b"\r\n"))
             except orjson.JSONDecodeError as error:
                 yield Unreadable(f"this is no JSON: {json_fault(error)}; expected one object on each line", place)
                 continue

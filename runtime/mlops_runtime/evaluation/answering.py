@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from mlops_runtime.errors import Mistaken
+from mlops_runtime.models import described
 from mlops_runtime.serving.engines.base import Broken, Engine, Refused, Sampling
-from mlops_runtime.serving.model import described
 from mlopsgen.contract import files
 
 Item = TypeVar("Item")

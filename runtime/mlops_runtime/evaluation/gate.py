@@ -108,15 +108,23 @@ def _against_champion(report: Mapping[str, Any] | None, metric: str, max_worse: 
     if not math.isfinite(found.worse) or (found.upper is not None and not math.isfinite(found.upper)):
         return Gate(name, found.worse, None, max_worse, False, f"not finite, {against}")
     if found.upper is None:
-        note = f"worse than {against}; its interval is unknown, there are no common records"
+        note = f"worse than {against} by this share; its interval is unknown: {_why_alone(metric)}"
         return Gate(name, found.worse, None, max_worse, found.worse <= max_worse, note)
     note = (
-        f"worse than {against} at most: {found.worse:+.2%} on {found.records} records, with 95 % confidence below this"
+        f"worse than {against} by at most this share, with 95 % confidence; measured {found.worse:+.2%} on "
+        f"{found.records} records"
     )
     passed = found.upper <= max_worse
     if not passed and found.worse <= max_worse:
         note += "; too few records to tell"
     return Gate(name, found.upper, None, max_worse, passed, note)
+
+
+def _why_alone(metric: str) -> str:
+    """Why only the metrics were compared."""
+    if metric not in comparison.FROM_LOSSES:
+        return f"`{metric}` does not follow from the losses of records"
+    return f"fewer than {comparison.MINIMUM} records that both scored"
 
 
 def _compared(metric: str, report: Mapping[str, Any] | None, version: Any) -> comparison.Comparison | None:

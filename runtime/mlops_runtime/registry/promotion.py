@@ -95,11 +95,12 @@ def opened() -> tuple[MlflowClient, str, int]:
     """Client, name of the registered model, and how many retired versions are kept, as `params.yaml` says.
 
     Raises:
-        Mistaken: no parameters.
-        MlflowException: the registry has no such model.
+        Mistaken: no parameters, or the registry has no such model.
     """
     given = parameters.read("model", "register")
     name, keep = given["model"]["name"], int(given["register"]["keep"])
+    if not server.exists(server.uri()):
+        raise _unknown(name)
     client = server.client()
     _demand_model(client, name)
     return client, name, keep
@@ -113,9 +114,11 @@ def _demand_model(client: MlflowClient, name: str) -> None:
     except MlflowException as error:
         if not server.absent(error):
             raise
-        raise Mistaken(
-            f"the registry at {server.shown(server.uri())} has no model {name}: run `dvc repro register`"
-        ) from None
+        raise _unknown(name) from None
+
+
+def _unknown(name: str) -> Mistaken:
+    return Mistaken(f"the registry at {server.shown(server.uri())} has no model {name}: run `dvc repro register`")
 
 
 def _demand(client: MlflowClient, name: str, version: str) -> None:

@@ -17,10 +17,10 @@ from mlopsgen.contract import files, registry
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-REPORTS = (files.EVALUATION, files.BENCHMARK, files.SAFETY, files.BIAS)
-"""Reports whose numbers become metrics of the version."""
+SUITES = {None: files.EVALUATION, "benchmark": files.BENCHMARK, "safety": files.SAFETY, "bias": files.BIAS}
+"""Reports whose numbers become metrics of the version, with what stands before their names, as in the run."""
 
-KEPT = (*REPORTS, files.EVALUATION_RECORDS, files.GATES)
+KEPT = (*SUITES.values(), files.EVALUATION_RECORDS, files.GATES)
 """Reports kept with the run: the next model is compared with them."""
 
 
@@ -135,8 +135,9 @@ def _complete(client: MlflowClient, version: Any, info: dict[str, Any]) -> None:
     run = client.get_run(version.run_id)
     metrics = _metrics()
     model_id = version.source.removeprefix("models:/")
+    step = int(run.data.metrics.get("steps", 0))
     for key, value in metrics.items():
-        client.log_metric(version.run_id, key, value, model_id=model_id)
+        client.log_metric(version.run_id, key, value, step=step, model_id=model_id)
     for path in KEPT:
         if os.path.exists(path):
             client.log_artifact(version.run_id, path)
@@ -199,13 +200,13 @@ def _architecture() -> str:
 
 def _metrics() -> dict[str, float]:
     found: dict[str, float] = {}
-    for path in REPORTS:
+    for suite, path in SUITES.items():
         try:
             with open(path, encoding="utf-8") as stream:
                 report = json.load(stream)
         except (OSError, ValueError):
             continue
-        for key, value in facts.flat(report).items():
+        for key, value in facts.flat({suite: report} if suite else report).items():
             if isinstance(value, int | float) and not isinstance(value, bool):
                 found[key] = float(value)
     return found

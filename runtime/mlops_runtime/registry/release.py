@@ -15,8 +15,6 @@ from mlops_runtime.tracking import server
 from mlopsgen.contract import files
 from mlopsgen.contract import release as contract
 
-VARIANTS = tuple(contract.FACTS)
-
 _ENVIRONMENT = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 _IMAGE = re.compile(r"[a-z0-9][^\s@]*@sha256:[0-9a-f]{64}\Z")
 _VERSION = re.compile(r"[1-9][0-9]{0,17}\Z")

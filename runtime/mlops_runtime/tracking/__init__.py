@@ -123,7 +123,7 @@ def start(
     """A run that is open inside the block and closed behind it, as finished, failed or killed by how the block ends.
 
     It goes on with an earlier one: that of `run_id`, else of `MLFLOW_RUN_ID`, else the last one of the same `identity`
-    that did not finish. Otherwise it is new.
+    if it did not finish, or if its work goes on here. Otherwise it is new.
 
     Args:
         stage: the command, such as `train`.
@@ -133,7 +133,8 @@ def start(
         notes: for people; shown with the run.
         run_id: in MLflow.
         identity: the same for runs of which one goes on where the other stopped.
-        resumed: whether work of an earlier process goes on: it then goes on untracked when the server does not answer.
+        resumed: whether work of an earlier process goes on: in its run, even a finished one, which has the curve; and
+            untracked when the server does not answer.
 
     Raises:
         Mistaken: the server does not answer, and this is the beginning: better now than after hours of training.
@@ -142,7 +143,7 @@ def start(
         yield NullTracker()
         return
     try:
-        tracker = _opened(stage, parameters, spec_digest, notes, run_id or os.environ.get(RUN_ID), identity)
+        tracker = _opened(stage, parameters, spec_digest, notes, run_id or os.environ.get(RUN_ID), identity, resumed)
     except Mistaken as error:
         if not resumed:
             raise
@@ -174,6 +175,7 @@ def _opened(
     notes: str | None,
     run_id: str | None,
     identity: str | None,
+    resumed: bool,
 ) -> Any:
     from mlops_runtime.tracking.mlflow import attached
 
@@ -199,7 +201,7 @@ def _opened(
     }
     given = {key: str(value) for key, value in tags.items() if value is not None}
     name = facts.run_name(stage, parameters)
-    tracker = attached(run_id, identity, name, given)
+    tracker = attached(run_id, identity, name, given, resumed)
     wandb = about["tracking"]["wandb"]
     if wandb is None:
         return tracker

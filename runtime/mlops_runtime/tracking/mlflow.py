@@ -143,21 +143,24 @@ class MlflowTracker:
         self._delivery.call(what, lambda: call(*arguments, **named))
 
 
-def attached(run_id: str | None, identity: str | None, name: str, tags: Mapping[str, str]) -> MlflowTracker:
+def attached(
+    run_id: str | None, identity: str | None, name: str, tags: Mapping[str, str], resumed: bool
+) -> MlflowTracker:
     """A tracker of an earlier run that goes on, or of a new one.
 
     Args:
         run_id: of the earlier run. When the server does not know it, a new one begins.
-        identity: of the earlier run, when its id is not known: the last one that did not finish goes on.
+        identity: of the earlier run, when its id is not known: the last one goes on if it did not finish.
         name: of a new run.
         tags: of the run.
+        resumed: whether the last one of the identity goes on even if it finished.
 
     Raises:
         Mistaken: the server does not answer.
     """
     with server.answering():
         client = server.client()
-        run = _earlier(client, run_id, identity)
+        run = _earlier(client, run_id, identity, resumed)
         if run is not None:
             tracker = MlflowTracker(client, run.info.run_id, resumed=True)
             tracker.known(run.data.params)
@@ -167,7 +170,7 @@ def attached(run_id: str | None, identity: str | None, name: str, tags: Mapping[
     return MlflowTracker(client, made.info.run_id)
 
 
-def _earlier(client: MlflowClient, run_id: str | None, identity: str | None) -> Any:
+def _earlier(client: MlflowClient, run_id: str | None, identity: str | None, resumed: bool) -> Any:
     from mlflow.exceptions import MlflowException
 
     if run_id is not None:
@@ -179,7 +182,7 @@ def _earlier(client: MlflowClient, run_id: str | None, identity: str | None) -> 
     if identity is None:
         return None
     found = client.search_runs([experiment_id(client)], f"tags.{facts.IDENTITY} = '{identity}'", max_results=1)
-    return found[0] if found and found[0].info.status != "FINISHED" else None
+    return found[0] if found and (resumed or found[0].info.status != "FINISHED") else None
 
 
 def experiment_id(client: MlflowClient) -> str:

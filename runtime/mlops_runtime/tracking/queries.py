@@ -26,6 +26,9 @@ RECENT = 5000
 CODE = (registry.TAG_COMMIT, registry.TAG_SPEC_DIGEST, registry.TAG_DATA_DIGEST, registry.TAG_MODEL_DIGEST)
 """Tags that are compared besides parameters and metrics; those of the environment too."""
 
+_ENTITIES = ("metrics.", "params.", "tags.", "attributes.")
+"""With what MLflow begins the names of what it sorts by; metrics of suites hold a dot too (`benchmark.latency_p95`)."""
+
 _DIGEST = re.compile(r"([0-9a-f]{12})[0-9a-f]{28,}(-dirty)?")
 
 
@@ -106,7 +109,7 @@ def _opened() -> tuple[MlflowClient, str | None]:
 
 
 def _order(sort: str) -> str:
-    if "." in sort or " " in sort or sort in {"start_time", "end_time", "run_name", "status"}:
+    if " " in sort or sort.startswith(_ENTITIES) or sort in {"start_time", "end_time", "run_name", "status"}:
         return sort
     lower = next((known[sort].lower_is_better for known in METRICS.values() if sort in known), True)
     return f"metrics.`{sort}` {'ASC' if lower else 'DESC'}"
@@ -158,6 +161,9 @@ def show_runs(found: list[dict[str, Any]]) -> None:
     """Print runs as a table: id, name, when, and the parameters and metrics in which they differ."""
     from mlops_runtime.terminal import number, table
 
+    if not found:
+        print("no runs")
+        return
     metrics = _shown([run["metrics"] for run in found], every=True)
     parameters = _shown([run["parameters"] for run in found], every=False)
     rows = [

@@ -24,6 +24,9 @@ T = TypeVar("T")
 LIMITS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 """MLflow's own would wait for minutes before a server that is down is called down. What the user set stays."""
 
+SILENT = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
+"""MLflow's own bars also stand in logs, where no terminal is."""
+
 TRIES = 8
 """Attempts at a write that met another writer."""
 
@@ -68,7 +71,7 @@ def client() -> MlflowClient:
 
 def quiet() -> None:
     """Import MLflow so that nothing calls home, a server that is down is noticed in seconds, and nothing chatters."""
-    for name, value in {**environment.QUIET, **LIMITS}.items():
+    for name, value in {**environment.QUIET, **LIMITS, **SILENT}.items():
         os.environ.setdefault(name, value)
     import logging
 

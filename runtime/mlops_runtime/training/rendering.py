@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mlops_runtime.errors import Mistaken
+from mlops_runtime.identity import both
 
 VERSION = 1
 PLAIN_TEMPLATE = (
@@ -122,7 +123,7 @@ class Rendering:
         if different:
             raise Mistaken(
                 f"the rendering does not fit the model, which was trained with another {', '.join(different)}: use the "
-                "tokenizer stored with it, or train again"
+                f"tokenizer stored with it, or train again ({both(identity, mine)})"
             )
 
     def _asked(self, record: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -33,6 +33,12 @@ def test_mistakes(content: str | None, message: str, folder: Folder) -> None:
         parameters.read("data")
 
 
+def test_a_missing_section_is_named_as_the_spec_names_it(folder: Folder) -> None:
+    folder.write("params.yaml", "data: {raw: x}\n")
+    with pytest.raises(Mistaken, match=r"no section `safety`, `model`: set `evaluation.safety`, `model` in mlops.yaml"):
+        parameters.read("data", "safety", "model")
+
+
 def test_who_the_project_is(folder: Folder) -> None:
     assert parameters.project()["name"] == folder.path.name
     assert parameters.project()["tracking"]["mlflow"] == {"uri": None, "experiment": folder.path.name}

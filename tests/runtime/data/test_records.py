@@ -80,6 +80,8 @@ def test_parquet_comes_back(tmp_path: Path, given: list[dict[str, Any]]) -> None
     ("line", "reason"),
     [
         (b"{", "no JSON"),
+        (b'{"a": "cut', "no JSON: unexpected end of data"),
+        (b'{"a": "cut\r', "no JSON: unexpected end of data"),
         (b'{"a": 1} x', "no JSON.* at column"),
         (b'{"a": NaN}', "no JSON"),
         (b"\xff", "no JSON"),

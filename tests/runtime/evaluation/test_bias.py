@@ -141,7 +141,7 @@ def test_what_comes_before_the_difference_does_not_count(trained: Project, monke
             text = "".join(map(chr, tokens))
             begin = text.index("|") + 1
             likely = -3.0 if text[begin] == "s" else -1.0
-            return Scored((-9.0,) * (begin - 1) + (likely,) * (len(text) - begin), ())
+            return Scored((-9.0,) * (begin - 1) + (likely,) * (len(text) - begin), (), ())
 
     scripted(monkeypatch, Same())
     trained("instruction-tuning")

@@ -169,6 +169,11 @@ def test_against_the_champion_on_the_same_records(worse: float, code: int, again
     assert "version 1" in gate["note"]
 
 
+def test_fetching_what_the_champion_scored_leaves_no_bars_in_a_log(against: Path) -> None:
+    evaluated(against, 400)
+    assert CliRunner().invoke(cli, ["gate"], catch_exceptions=False).stderr == ""
+
+
 def test_records_of_another_split_are_compared_by_the_metric(against: Path) -> None:
     evaluated(against, 400, 0.03)
     path = against / "reports" / "evaluation.npz"
@@ -177,7 +182,7 @@ def test_records_of_another_split_are_compared_by_the_metric(against: Path) -> N
     code, report, _ = judged()
     gate = report["gates"]["val_loss against champion"]
     assert (code, gate["value"]) == (1, pytest.approx(0.03, abs=0.003))
-    assert "its interval is unknown" in gate["note"]
+    assert "its interval is unknown: fewer than 30 records that both scored" in gate["note"]
     path.unlink()
     evaluated(against, 400, 0.01)
     path.unlink()
@@ -189,7 +194,9 @@ def test_a_metric_that_does_not_follow_from_losses(against: Path) -> None:
     write_params(against, evaluate={"against_champion": {"metric": "val_f1", "max_worse": 0.02}})
     evaluated(against, 400, 0.1)
     code, report, _ = judged()
-    assert (code, report["gates"]["val_f1 against champion"]["value"]) == (1, pytest.approx(0.2))
+    gate = report["gates"]["val_f1 against champion"]
+    assert (code, gate["value"]) == (1, pytest.approx(0.2))
+    assert "`val_f1` does not follow from the losses of records" in gate["note"]
     write_params(against, evaluate={"against_champion": {"metric": "val_recall", "max_worse": 0.02}})
     code, report, _ = judged()
     assert code == 1

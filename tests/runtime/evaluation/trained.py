@@ -158,7 +158,8 @@ class Scripted:
 
     async def score(self, tokens: Sequence[int]) -> Scored:
         value = self.likelihood("".join(map(chr, tokens)))
-        return Scored((value,) * (len(tokens) - 1), (0,) * (len(tokens) - 1))
+        count = len(tokens) - 1
+        return Scored((value,) * count, (0,) * count, (value,) * count)
 
     async def classify(self, texts: Sequence[str]) -> list[dict[str, float]]:
         if any("unspeakable" in text for text in texts):

@@ -249,6 +249,15 @@ def test_a_version_that_is_not_there(client: MlflowClient, project: Path) -> Non
         promotion.rollback(None)
 
 
+def test_looking_makes_no_store(project: Path) -> None:
+    store = project / "mlflow.db"
+    store.unlink(missing_ok=True)
+    for look in (history.history, lambda: promotion.rollback(None)):
+        with pytest.raises(Mistaken, match="has no model tiny: run `dvc repro register`"):
+            look()
+    assert not store.exists()
+
+
 @pytest.mark.parametrize(
     ("actions", "left"),
     [

@@ -34,8 +34,10 @@ def reports(folder: Path, **evaluation: float) -> None:
 def test_a_model_becomes_a_version_with_its_lineage(project: Path, model: Path) -> None:
     sections = {"model": PARAMS["model"], "train": PARAMS["train"]}
     with tracking.start("train", sections, spec_digest="5" * 64, notes="Third try.") as tracker:
+        tracker.log_metrics({"steps": 7.0, "tokens_per_second": 100.0}, 7)
         tracker.log_model("models/model")
     reports(project, val_loss=1.25, val_accuracy=0.5)
+    (project / "reports" / "benchmark.json").write_text(json.dumps({"tokens_per_second": 50}))
     losses.write("reports/evaluation.npz", ["0f", "0a"], [1.0, 2.0], [3, 4], [1, 2])
     result = CliRunner().invoke(cli, ["register"], catch_exceptions=False)
     assert result.stdout == "version 1 (1.0.0) of tiny\n"
@@ -62,8 +64,15 @@ def test_a_model_becomes_a_version_with_its_lineage(project: Path, model: Path) 
     assert "Third try." in version.description
     run = client.get_run(version.run_id)
     assert run.data.metrics["val_accuracy"] == 0.5
+    speeds = {key: value for key, value in run.data.metrics.items() if "tokens_per_second" in key}
+    assert speeds == {"tokens_per_second": 100, "benchmark.tokens_per_second": 50}
+    assert {point.step for point in client.get_metric_history(version.run_id, "val_loss")} == {7}
     logged = client.get_logged_model(version.source.removeprefix("models:/"))
-    assert {metric.key: metric.value for metric in logged.metrics} == {"val_loss": 1.25, "val_accuracy": 0.5}
+    assert {metric.key: metric.value for metric in logged.metrics} == {
+        "val_loss": 1.25,
+        "val_accuracy": 0.5,
+        "benchmark.tokens_per_second": 50,
+    }
     promotion.promote("1")
     assert champion_artifact("nothing.json") is None
     kept = champion_artifact("evaluation.npz")

@@ -21,7 +21,7 @@ def three(project: Path) -> list[str]:
         parameters = {"train": {"learning_rate": rate, "batch_size": 16}}
         with tracking.start("train", parameters, spec_digest=f"{rate}") as tracker:
             if loss is not None:
-                tracker.log_metrics({"val_loss": loss, "val_accuracy": loss / 10}, 1)
+                tracker.log_metrics({"val_loss": loss, "val_accuracy": loss / 10, "benchmark.latency_p95": 3 * loss}, 1)
         ids.append(str(tracker.run_id))
     return ids
 
@@ -35,19 +35,25 @@ def call(*arguments: str) -> str:
 def test_the_best_runs_come_first(three: list[str]) -> None:
     assert [run["run_id"] for run in queries.runs()] == [three[1], three[0], three[2]]
     assert [run["run_id"] for run in queries.runs(sort="val_accuracy", limit=2)] == [three[0], three[1]]
+    assert [run["run_id"] for run in queries.runs(sort="benchmark.latency_p95", limit=2)] == [three[1], three[0]]
     assert [run["run_id"] for run in queries.runs(sort="start_time DESC")] == three[::-1]
 
 
 def test_a_filter_as_mlflow_has_it(three: list[str]) -> None:
     found = json.loads(call("runs", "--filter", "metrics.val_loss < 1.0", "--format", "json"))
     assert [run["run_id"] for run in found] == [three[1]]
-    assert found[0]["metrics"] == {"val_loss": 0.5, "val_accuracy": 0.05}
+    assert found[0]["metrics"] == {"val_loss": 0.5, "val_accuracy": 0.05, "benchmark.latency_p95": 1.5}
     assert found[0]["parameters"]["train.learning_rate"] == "0.0001"
     text = call("runs", "--filter", "params.`train.learning_rate` = '0.001'", "--sort", "metrics.val_loss DESC")
     lines = text.splitlines()
     assert len(lines) == 2
     assert lines[0].split()[:2] == ["run", "name"]
     assert lines[1].startswith(three[0][:8])
+
+
+def test_nothing_found_is_said(three: list[str]) -> None:
+    assert call("runs", "--filter", "metrics.val_loss < 0") == "no runs\n"
+    assert json.loads(call("runs", "--filter", "metrics.val_loss < 0", "--format", "json")) == []
 
 
 def test_the_table_shows_in_what_runs_differ(three: list[str]) -> None:
@@ -64,7 +70,8 @@ def test_two_runs_side_by_side(three: list[str]) -> None:
     assert [run["run_id"] for run in found["runs"]] == three[:2]
     differences = found["differences"]
     assert differences["parameters"] == {"train.learning_rate": ["0.001", "0.0001"]}
-    assert differences["metrics"] == {"val_accuracy": [0.15, 0.05], "val_loss": [1.5, 0.5]}
+    both = {"benchmark.latency_p95": [4.5, 1.5], "val_accuracy": [0.15, 0.05], "val_loss": [1.5, 0.5]}
+    assert differences["metrics"] == both
     assert differences["tags"] == {"spec_digest": ["0.001", "0.0001"]}
     text = call("compare", three[0], three[1])
     assert "-66.67%" in text

@@ -119,7 +119,11 @@ def test_a_run_that_stopped_goes_on_and_one_that_finished_does_not(project: Path
         pass
     with tracking.start("train", SECTIONS, identity="r2") as fourth:
         pass
+    with tracking.start("train", SECTIONS, identity="r1", resumed=True) as again:
+        pass
     assert first == second.run_id
+    assert again.run_id == third.run_id
+    assert found(again.run_id).info.status == "FINISHED"
     assert len({second.run_id, third.run_id, fourth.run_id}) == 3
     run = found(second.run_id)
     assert run.info.status == "FINISHED"
