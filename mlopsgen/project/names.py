@@ -20,6 +20,7 @@ Part = Literal[
     "rate-limit",
     "nginx",
     "monitoring",
+    "pods",
 ]
 """Suffixes of names."""
 

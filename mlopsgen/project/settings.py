@@ -15,6 +15,9 @@ from mlopsgen.project.routing import TESTERS, main_rule
 from mlopsgen.project.telemetry import buckets
 from mlopsgen.spec.traced import join
 
+ANSWERS = ("response", "label")
+"""Roles of columns that no request has."""
+
 
 def serving(project: Project, environment: Environment) -> dict[str, Any]:
     """Settings of the serving app. Where it runs and how often is none of its business."""
@@ -34,19 +37,23 @@ def serving(project: Project, environment: Environment) -> dict[str, Any]:
             "latency_buckets": list(buckets(environment)),
             "cost": plain(given.cost),
             "gpu": given.resources.gpu,
+            "cpu": given.resources.limits.cpu or given.resources.cpu,
         },
+        "drift": {"features": plain(project.data.drift.features)},
     }
 
 
 def quality(project: Project, environment: Environment) -> dict[str, Any]:
-    """Settings of the quality exporter."""
+    """Settings of the quality exporter, which asks each pod of the champion for itself."""
     drift = project.data.drift
+    asked = {name: kinds for name, kinds in drift.features.items() if project.data.columns[name].role not in ANSWERS}
     return {
         **_common(project, environment),
+        "server": address(project, environment, "pods"),
         "model": {"name": project.model.name, "task": project.model.task},
         "quality": {
             **plain(environment.monitoring.quality),
-            "drift": {"features": plain(drift.features), "alpha": drift.alpha, "min_effect": drift.min_effect},
+            "drift": {"features": plain(asked), "alpha": drift.alpha, "min_effect": drift.min_effect},
         },
     }
 

@@ -16,6 +16,10 @@ from tests.runtime.serving.fake import FakeEngine, made
 from tests.runtime.serving.running import free_port, running
 
 ANSWER = {"generated_text": "Hi", "output_tokens": 2, "input_tokens": 5}
+CHAT = {
+    "choices": [{"message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
+    "usage": {"completion_tokens": 2},
+}
 COMPLETION = {"choices": [{"text": "Hi", "finish_reason": "stop"}], "usage": {"completion_tokens": 2}}
 ABOUT = {"model": "tiny", "version": "3", "task": "instruction-tuning", "variant": "champion"}
 
@@ -23,6 +27,7 @@ ABOUT = {"model": "tiny", "version": "3", "task": "instruction-tuning", "variant
 def pages(**changed: Any) -> dict[str, Any]:
     """What a healthy server answers, changed."""
     found = {"readyz": ABOUT, "version": ABOUT, "predict": ANSWER, "v1/completions": COMPLETION, "metrics": {}}
+    found["v1/chat/completions"] = CHAT
     return {f"/{path}": (200, body) for path, body in found.items()} | {f"/{k}": v for k, v in changed.items()}
 
 
@@ -48,6 +53,8 @@ def test_a_healthy_server_passes_and_is_asked_with_token_and_headers(monkeypatch
     assert f"{server.url} answers" in result.stdout
     assert [asked.body["prompt"] for asked in server.of("/predict")] == list(smoke.DEFAULTS)
     assert server.of("/v1/completions")[0].body["model"] == "tiny"
+    [chat] = server.of("/v1/chat/completions")
+    assert chat.body["messages"] == [{"role": "user", "content": smoke.DEFAULTS[0]}]
     for asked in server.asked:
         given = {name: asked.headers[name] for name in ("authorization", "user-group", "x")}
         assert given == {"authorization": "Bearer secret", "user-group": "beta-testers", "x": "a:b"}
@@ -79,12 +86,16 @@ def failing(asked: Asked) -> tuple[int, Any]:
 @pytest.mark.parametrize(
     ("changed", "told", "count"),
     [
-        ({"predict": failing}, "503 the engine cannot answer", "3 of 7"),
-        ({"predict": (200, {**ANSWER, "output_tokens": 0})}, "the answer is empty", "3 of 7"),
-        ({"predict": (200, {})}, "the answer is not what it should be: KeyError('output_tokens')", "3 of 7"),
-        ({"predict": (200, b"<html>")}, "answered no JSON", "3 of 7"),
-        ({"v1/completions": (401, {"error": {"message": "a valid bearer token is needed"}})}, "401 a valid", "1 of 7"),
-        ({"v1/completions": (200, {**COMPLETION, "usage": {"completion_tokens": 0}})}, "completion is empty", "1 of 7"),
+        ({"predict": failing}, "503 the engine cannot answer", "3 of 8"),
+        ({"predict": (200, {**ANSWER, "output_tokens": 0})}, "the answer is empty", "3 of 8"),
+        ({"predict": (200, [ANSWER])}, "the answer is not what it should be", "3 of 8"),
+        ({"predict": (200, {**ANSWER, "generated_text": None})}, "the answer is empty", "3 of 8"),
+        ({"v1/chat/completions": (404, b"no route")}, "404 no route", "1 of 8"),
+        ({"v1/chat/completions": (200, {**CHAT, "usage": {"completion_tokens": 0}})}, "message is empty", "1 of 8"),
+        ({"predict": (200, {})}, "the answer is not what it should be: KeyError('output_tokens')", "3 of 8"),
+        ({"predict": (200, b"<html>")}, "answered no JSON", "3 of 8"),
+        ({"v1/completions": (401, {"error": {"message": "a valid bearer token is needed"}})}, "401 a valid", "1 of 8"),
+        ({"v1/completions": (200, {**COMPLETION, "usage": {"completion_tokens": 0}})}, "completion is empty", "1 of 8"),
         ({"version": (500, b"oops")}, "500 oops", "1 of 2"),
         ({"version": (200, {})}, "KeyError('model')", "1 of 2"),
     ],
@@ -127,19 +138,32 @@ def test_mistakes_of_the_command_line_are_told() -> None:
         run("api")
 
 
+def test_a_model_without_chats_is_not_asked_to_chat() -> None:
+    with fake(pages(version=(200, {**ABOUT, "task": "causal-lm"}))) as server:
+        assert run(server).exit_code == 0
+    assert server.of("/v1/completions")
+    assert not server.of("/v1/chat/completions")
+
+
 @pytest.mark.parametrize("task", ["instruction-tuning", "text-classification"])
 def test_the_real_app_passes(task: str) -> None:
     with running(made(FakeEngine(), task=task)) as server:
         result = run(server.url)
     assert result.exit_code == 0, result.output
     assert ("label long, 75.0%" in result.stdout) == (task == "text-classification")
-    assert ("completion" in result.stdout) == (task == "instruction-tuning")
+    assert ("completion " in result.stdout) == ("chat " in result.stdout) == (task == "instruction-tuning")
 
 
 @pytest.mark.parametrize(
-    ("scores", "told"), [({"a": 0.9, "b": 0.3}, "add up to 1.2"), ({"b": 1.0}, "the label is 'a'")]
+    ("scores", "told"),
+    [
+        ({"a": 0.9, "b": 0.3}, "add up to 1.2"),
+        ({"a": float("nan")}, "add up to nan"),
+        ({"b": 1.0}, "the label is 'a'"),
+        ([0.5, 0.5], "the answer is not what it should be"),
+    ],
 )
-def test_scores_of_a_classifier_must_make_sense(scores: dict[str, float], told: str) -> None:
+def test_scores_of_a_classifier_must_make_sense(scores: Any, told: str) -> None:
     changed = {"version": (200, {**ABOUT, "task": "text-classification"})}
     with fake(pages(**changed, predict=(200, {"label": "a", "scores": scores}))) as server:
         result = run(server)

@@ -1,6 +1,7 @@
 """What vLLM exports. The serving app passes it on at its own `/metrics`, with `model_name` that of the registry.
 
-Names after the metrics of vLLM 0.33; those of 0.32 are the same. vLLM counts no errors: the app in front of it does.
+Names after the metrics of vLLM 0.33; those of 0.32 are the same. What vLLM exports only where a switch of its own asks
+for it is not part of this. vLLM counts no errors: the app in front of it does.
 """
 
 from __future__ import annotations
@@ -43,21 +44,15 @@ FAMILIES: tuple[Family, ...] = (
     _family(
         "engine_sleep_state", "gauge", "1 for the state of sleep that the engine is in.", "", (("sleep_state", ()),)
     ),
-    _family(
-        "lora_requests_info",
-        "gauge",
-        "Adapters in use.",
-        "",
-        (("running_lora_adapters", ()), ("waiting_lora_adapters", ()), ("max_lora", ())),
-    ),
     _family("prompt_tokens_total", "counter", "Prompt tokens processed.", "tokens"),
     _family("generation_tokens_total", "counter", "Tokens generated.", "tokens"),
     _family("request_success_total", "counter", "Requests that ended, by why.", "requests", (("finished_reason", ()),)),
     _family("num_preemptions_total", "counter", "Requests thrown out of the batch for want of cache.", "requests"),
     _family("prefix_cache_queries_total", "counter", "Tokens looked up in the prefix cache.", "tokens"),
     _family("prefix_cache_hits_total", "counter", "Tokens found in the prefix cache.", "tokens"),
-    _family("admission_rejections_total", "counter", "Requests refused, by reason.", "requests", (("reason", ()),)),
-    _family("corrupted_requests_total", "counter", "Requests whose logits held NaN.", "requests"),
+    _family("admission_rejections_total", "counter", "Requests refused, by reason.", "requests")._replace(
+        labels=(MODEL, ("reason", ()))
+    ),
     _family("estimated_flops_per_gpu_total", "counter", "Operations done, as estimated.", "operations"),
     _family("time_to_first_token_seconds", "histogram", "Time to the first token.", "seconds", (), _SECONDS),
     _family("inter_token_latency_seconds", "histogram", "Time between two tokens.", "seconds", (), _SECONDS),

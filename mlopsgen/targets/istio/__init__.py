@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from mlopsgen.contract.ports import METRICS
+from mlopsgen.contract.ports import FEATURES, METRICS
 from mlopsgen.project import deploy, routing
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.project.names import Variant, labels, named, selector
@@ -57,6 +57,7 @@ def _context(project: Project, environment: Environment) -> dict[str, Any]:
         "ports": [join(environment.serving.port)],
         "public": list(routing.PUBLIC),
         "metrics": METRICS,
+        "features": FEATURES,
         "limit_name": named(project, "rate-limit"),
         "limit": limit.context(environment.serving.rate_limit) if environment.serving.rate_limit is not None else None,
     }

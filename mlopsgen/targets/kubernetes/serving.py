@@ -98,13 +98,14 @@ def _annotations(environment: Environment) -> dict[str, Any]:
 
 
 def _services(project: Project, environment: Environment) -> list[dict[str, Any]]:
-    """The stable address, which is the champion's, and one address per variant."""
+    """The stable address, which is the champion's, one address per variant, and one that names each pod."""
     variants: tuple[Variant, ...] = ("champion", "canary") if environment.canary else ("champion",)
     found: list[dict[str, Any]] = [
         {
             "name": project.name,
             "labels": labels(project, "serving"),
             "selector": selector(project, "serving", "champion"),
+            "headless": False,
         }
     ]
     for variant in variants:
@@ -114,9 +115,10 @@ def _services(project: Project, environment: Environment) -> list[dict[str, Any]
                 "name": named(project, variant),
                 "labels": labels(project, "serving", variant),
                 "selector": selector(project, "serving", pods_of),
+                "headless": False,
             }
         )
-    return found
+    return [*found, {**found[0], "name": named(project, "pods"), "headless": True}]
 
 
 def engine_address(project: Project, environment: Environment) -> list[dict[str, Any]]:

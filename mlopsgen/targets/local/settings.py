@@ -21,7 +21,7 @@ def every(project: Project, environment: Environment) -> dict[str, tuple[dict[st
     if environment.canary:
         found["canary"] = (_server(project, environment, ports.CANARY), "Settings of the canary on one machine.")
     found["quality"] = (
-        _here(settings.quality(project, environment)),
+        {**_here(settings.quality(project, environment)), "server": ports.address(ports.CHAMPION)},
         "Settings of the quality exporter on one machine.",
     )
     if environment.canary:

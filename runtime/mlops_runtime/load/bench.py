@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from mlops_runtime.errors import Mistaken
@@ -17,6 +18,9 @@ CLIENTS = 8
 
 DURATION = 30.0
 """Seconds where neither they nor a number of requests is given."""
+
+TICK = 0.5
+"""Seconds between two moves of the bar."""
 
 
 class Load(NamedTuple):
@@ -55,10 +59,12 @@ def bench(url: str, load: Load) -> dict[str, Any]:
         load: what to send, and how.
 
     Returns:
-        `report.numbers`, with `model`, `url` and `load`.
+        `report.numbers`, with `model`, `url`, `load`, `interrupted` (whether Ctrl-C ended it) and `unfinished`
+        (requests that were under way then; they are in no other number).
 
     Raises:
         Mistaken: two kinds of load at once, no server, no prompts.
+        KeyboardInterrupt: Ctrl-C, before any request was over.
     """
     if load.clients is not None and load.rate is not None:
         raise Mistaken("give either `--clients` (closed loop) or `--rate` (open loop)")
@@ -66,17 +72,43 @@ def bench(url: str, load: Load) -> dict[str, Any]:
         report.demand(load.report)
     if load.requests is None and load.duration is None:
         load = load._replace(duration=DURATION)
+    _make_room()
     texts = plan.read(load.prompts) if load.prompts is not None else plan.builtin(load.seed)
-    model, samples = asyncio.run(_run(url, load, plan.Plan(texts, plan.tokens(load.max_tokens), load.seed)))
-    if not samples:
+    ran = asyncio.run(_run(url, load, plan.Plan(texts, plan.tokens(load.max_tokens), load.seed)))
+    if not ran.samples:
+        if ran.interrupted:
+            raise KeyboardInterrupt
         raise Mistaken(f"no request came within {load.duration:g} s: more time, or a higher `--rate`")
-    found = {"url": url, "model": model, "load": _shown(load), **report.numbers(samples)}
+    found = {
+        "url": url,
+        "model": ran.model,
+        "load": _shown(load),
+        "interrupted": ran.interrupted,
+        "unfinished": ran.unfinished,
+        **report.numbers(ran.samples),
+    }
     if load.report is not None:
-        report.save(load.report, found, samples)
+        report.save(load.report, found, ran.samples)
     return found
 
 
-async def _run(url: str, load: Load, given: plan.Plan) -> tuple[str, list[Sample]]:
+def _make_room() -> None:
+    """Let this process have as many connections as the system allows it: the usual 1,024 are few for load."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+class _Ran(NamedTuple):
+    model: str
+    samples: list[Sample]
+    interrupted: bool
+    unfinished: int
+
+
+async def _run(url: str, load: Load, given: plan.Plan) -> _Ran:
     token = os.environ.get(environment.AUTH_TOKEN, "").strip()
     headers = {**({"Authorization": f"Bearer {token}"} if token else {}), **load.headers}
     samples: list[Sample] = []
@@ -88,23 +120,38 @@ async def _run(url: str, load: Load, given: plan.Plan) -> tuple[str, list[Sample
                 bar.seen(sample)
 
             caller.start()
-            if load.rate is not None:
-                await loops.opened(caller, given, load.rate, load.requests, load.duration, seen)
-            else:
-                await loops.closed(caller, given, load.clients or CLIENTS, load.requests, load.duration, seen)
-        return caller.served, samples
+            moving = asyncio.create_task(bar.move())
+            interrupted = False
+            try:
+                if load.rate is not None:
+                    await loops.opened(caller, given, load.rate, load.requests, load.duration, seen)
+                else:
+                    await loops.closed(caller, given, load.clients or CLIENTS, load.requests, load.duration, seen)
+            except asyncio.CancelledError:
+                # The first Ctrl-C cancels this task; a second one ends the process.
+                _uncancelled()
+                interrupted = True
+            finally:
+                moving.cancel()
+        return _Ran(caller.served, samples, interrupted, caller.begun - len(samples))
+
+
+def _uncancelled() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.uncancel()
 
 
 class _Bar:
-    """Progress on a terminal, with the latest numbers."""
+    """Progress on a terminal, with the latest numbers: seconds that have passed, or requests that are over."""
 
     def __init__(self, load: Load, caller: Caller) -> None:
         from tqdm import tqdm  # type: ignore[import-untyped]
 
         self._caller, self._timed = caller, load.requests is None
         total = round(load.duration or 0.0, 1) if self._timed else load.requests
-        unit = " s" if self._timed else " requests"
-        self._bar = tqdm(desc="bench", total=total, unit=unit, disable=None, leave=False, mininterval=0.5)
+        form = "{desc}: {percentage:3.0f}%|{bar}| {n}/{total} s{postfix}" if self._timed else None
+        self._bar = tqdm(desc="bench", total=total, unit=" requests", bar_format=form, disable=None, leave=False)
         self._recent: list[float] = []
         self._failed = 0
 
@@ -124,8 +171,16 @@ class _Bar:
             self._failed += 1
         middle = sorted(self._recent)[len(self._recent) // 2] if self._recent else 0.0
         self._bar.set_postfix_str(f"p50 {middle:.3f} s, {self._failed} failed", refresh=False)
-        step = min(self._caller.now, self._bar.total) - self._bar.n if self._timed else 1
-        self._bar.update(round(max(0.0, step), 1) if self._timed else step)
+        if not self._timed:
+            self._bar.update()
+
+    async def move(self) -> None:
+        """Let the bar move, whether or not the server answers."""
+        while not self._bar.disable:
+            if self._timed:
+                self._bar.n = round(min(self._caller.now, self._bar.total), 1)
+            self._bar.refresh()
+            await asyncio.sleep(TICK)
 
 
 def _shown(load: Load) -> str:

@@ -18,7 +18,8 @@ TIMEOUT = 300.0
 """Seconds after which a request is given up."""
 
 OK = "ok"
-"""Outcome of an answered request; of others: the status of HTTP, `timeout`, `connection` or `broken`."""
+"""Outcome of an answered request; of others: the status of HTTP and what the error calls itself, such as
+`429 queue_full`, or `timeout`, `connection` or `broken`."""
 
 _LINE = 1 << 20
 _DATA, _DONE = b"data:", b"[DONE]"
@@ -57,6 +58,9 @@ class Caller:
     Args:
         url: of the server.
         headers: with every request.
+
+    Attributes:
+        begun: requests that were sent so far.
     """
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
@@ -65,6 +69,7 @@ class Caller:
         self._session: aiohttp.ClientSession | None = None
         self._generates, self._model = True, ""
         self._begin = time.perf_counter()
+        self.begun = 0
 
     async def __aenter__(self) -> Caller:
         self._session = aiohttp.ClientSession(
@@ -106,6 +111,7 @@ class Caller:
             request: what to send.
             due: when it was meant to be sent.
         """
+        self.begun += 1
         sent, first, tokens, wait = self.now, None, 0, 0.0
         try:
             if self._generates:
@@ -135,7 +141,7 @@ class Caller:
         first, tokens, finished = None, 0, False
         async with self._session.post(self._url + ports.COMPLETIONS, data=orjson.dumps(body)) as response:
             if response.status != 200:
-                return None, 0, str(response.status), _wait(response)
+                return None, 0, await _refusal(response), _wait(response)
             async for line in response.content:
                 if not line.startswith(_DATA):
                     continue
@@ -156,8 +162,10 @@ class Caller:
         assert self._session is not None
         body = orjson.dumps({"prompt": request.prompt})
         async with self._session.post(self._url + ports.PREDICT, data=body) as response:
+            if response.status != 200:
+                return await _refusal(response), _wait(response)
             await response.read()
-            return (OK, 0.0) if response.status == 200 else (str(response.status), _wait(response))
+            return OK, 0.0
 
     async def _look(self) -> None:
         """What is served there: our app says its task; any other server generates."""
@@ -186,6 +194,15 @@ class Caller:
             return None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Mistaken(f"{self._url} does not answer: {error or type(error).__name__}") from None
+
+
+async def _refusal(response: aiohttp.ClientResponse) -> str:
+    body = await response.read()
+    try:
+        code = orjson.loads(body)["error"]["code"]
+    except (ValueError, KeyError, TypeError):
+        code = None
+    return f"{response.status} {code}" if isinstance(code, str) else str(response.status)
 
 
 def _wait(response: aiohttp.ClientResponse) -> float:

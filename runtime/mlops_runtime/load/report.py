@@ -80,7 +80,7 @@ def late(found: Mapping[str, Any]) -> bool:
 
 def facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What a report says beside the distributions."""
-    errors = ", ".join(f"{count} {name}" for name, count in found["errors"].items()) or "none"
+    errors = ", ".join(f"{count:,} × {name}" for name, count in found["errors"].items()) or "none"
     rows = [
         ("model", found["model"]),
         ("load", found["load"]),
@@ -90,6 +90,8 @@ def facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     if "first_token" in found:
         rows.append(("output tokens", f"{found['output_tokens']:,}, {found['tokens_per_second']:.1f} a second"))
+    if found["interrupted"]:
+        rows.append(("stopped", f"by Ctrl-C; {found['unfinished']:,} requests under way are not counted"))
     if late(found):
         rows.append(("beware", "the generator was late: its lag is part of the latencies; use more processes"))
     return rows

@@ -38,14 +38,15 @@ class Cycles:
         settings: of the exporter.
         token: bearer token of the server; None where it asks for none.
         values: that are shown.
+        hook: bearer token of the webhook that starts a training; None where it asks for none.
     """
 
-    def __init__(self, settings: Settings, token: str | None, values: Values) -> None:
+    def __init__(self, settings: Settings, token: str | None, values: Values, hook: str | None = None) -> None:
         self._settings, self._values = settings, values
         self._endpoint = Endpoint(settings.server, token)
         self._replicas = Replicas(settings.server, token)
         self._looks = Looks(settings.alpha, settings.min_effect, time.monotonic())
-        self._retrain = Retrain(settings)
+        self._retrain = Retrain(settings, hook)
         self._subject: Subject | None = None
         self._questions: list[Question] = []
         self._failed: list[str] = []
@@ -102,13 +103,15 @@ class Cycles:
             time.sleep(POLL)
 
     def _about(self) -> Subject:
-        """The served model; its files and records are fetched when it is another than before."""
+        """The served model; its files and records are read when it is another than before, or lies in a folder."""
         version, uri = subject.served(self._settings, self._endpoint)
-        if self._subject is None or (self._subject.version, self._subject.uri) != (version, uri):
-            found = subject.load(self._settings, version, uri)
-            self._questions = heldout.questions(self._settings, found)
-            self._subject = found
-        return self._subject
+        known = self._subject
+        if known is not None and (known.version, known.uri) == (version, uri) and subject.remote(uri):
+            return known
+        found = subject.load(self._settings, version, uri)
+        self._questions = heldout.questions(self._settings, found)
+        self._subject = found
+        return found
 
     def _requests(self, about: Subject | None) -> Look:
         """Signs and drift of the requests since the last cycle; while the model is not known, they wait."""
@@ -123,11 +126,15 @@ class Cycles:
         self._values.rating(*self._replicas.rating())
 
     def _scores(self, about: Subject, begin: float) -> Scores:
-        scores = scoring.score(self._endpoint, self._questions, begin + self._settings.every)
+        try:
+            scores = scoring.score(self._endpoint, self._questions, begin + self._settings.every)
+        finally:
+            if self._settings.task == heldout.CLASSES:
+                # The server has taken these records for requests: they are no part of the next window.
+                self._replicas.window()
+        if subject.served(self._settings, self._endpoint) != (about.version, about.uri):
+            raise Unanswered("another version came while this one was scored: the next cycle scores that one")
         self._values.scores(scores)
-        if self._settings.task == heldout.CLASSES:
-            # The server has taken these records for requests: they are no part of the next window.
-            self._replicas.window()
         return scores
 
     def _log(self, seconds: float, scores: Scores | None, look: Look | None) -> None:

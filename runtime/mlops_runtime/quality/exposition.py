@@ -39,6 +39,7 @@ class Values:
         setup = Setup("transformers", settings.task)
         families = [one for one in FAMILIES if one.source == "quality" and not exported(one, setup)]
         self._model = {"model_name": settings.name}
+        self._judged: set[str] = set()
         known = {"model_name": [settings.name], "feature": settings.watched}
         self._registry = CollectorRegistry(auto_describe=False)
         self._made = exposition.metrics(families, self._registry, known)
@@ -75,11 +76,13 @@ class Values:
         self._set("model_quality_samples", count, measure="rating")
 
     def drift(self, found: Look) -> None:
-        """A look at drift; where nothing was judged, the last values stay, and the requests that wait are counted."""
+        """A look at drift; where nothing was judged, the last values stay, and before the first, requests that wait."""
         for feature, records in found.records.items():
-            self._set("model_drift_samples", records, feature=feature)
+            if feature in found.shifts or feature not in self._judged:
+                self._set("model_drift_samples", records, feature=feature)
         for feature, shift in found.shifts.items():
             judged = shift.state != "not enough data"
+            (self._judged.add if judged else self._judged.discard)(feature)
             score = shift.distance if shift.state == "drift" else 0.0
             self._set("model_drift_score", score if judged else math.nan, feature=feature)
             self._set("model_drift_distance", shift.distance if judged else math.nan, feature=feature)

@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from mlops_runtime.data.features import VERSION, Counts, Features
-from mlops_runtime.endpoint import Endpoint, Unanswered
-from mlops_runtime.serving.recent import PATH
+from mlops_runtime.endpoint import Endpoint, Reply, Unanswered
 from mlopsgen.contract import ports
 from mlopsgen.contract.metrics.quality import SIGN
 
-RATING = "model_feedback_rating"
+RATING = ("model_feedback_rating_count", "model_feedback_rating_sum")
 
 
 class Answers(NamedTuple):
@@ -67,47 +66,63 @@ class Replicas:
     def window(self) -> Window:
         """Requests since the last call; all that are remembered at the first. No request is part of two windows.
 
-        Replicas that do not answer are left out until they do: they come and go while a release is under way.
+        Replicas that do not answer are left out until they do.
 
         Raises:
             Unanswered: no replica answers, or one answers something else.
         """
-        documents, failed = {}, None
-        for name, endpoint in self._endpoints().items():
-            after = self._seen.get(name)
-            since = 0.0 if after is None else math.nextafter(after, math.inf)
-            try:
-                documents[name] = endpoint.get(f"{PATH}?since={since!r}").json()
-            except Unanswered as error:
-                failed = error
-        if failed is not None and not documents:
-            raise failed
+        answers = self._answers(ports.FEATURES, lambda name: f"?since={self._since(name)!r}")
+        documents = {name: reply.json() for name, reply in answers.items()}
         try:
             found = _merged(documents.values())
             ends = {name: float(one["end"]) for name, one in documents.items() if one["end"] is not None}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise Unanswered(f"{self._url}{PATH} answered no counts of requests ({error!r})") from None
+            raise Unanswered(f"{self._url}{ports.FEATURES} answered no counts of requests ({error!r})") from None
         self._seen |= ends
         return found
 
+    def _since(self, name: str) -> float:
+        """Time of the first request of a replica that is new."""
+        return math.nextafter(self._seen[name], math.inf) if name in self._seen else 0.0
+
     def rating(self) -> tuple[int, float]:
-        """Number and sum of the ratings since the replicas started.
+        """Number and sum of the ratings since the replicas started; those that do not answer are left out.
 
         Raises:
-            Unanswered: a replica does not answer: without its share, the sum would jump.
+            Unanswered: no replica answers, or one answers something else.
         """
         from prometheus_client.parser import text_string_to_metric_families
 
-        count = total = 0.0
-        for endpoint in self._endpoints().values():
-            reply = endpoint.get(ports.METRICS)
-            if reply.status != 200:
-                raise Unanswered(f"{reply.place} answered {reply.said}")
-            for family in text_string_to_metric_families(reply.body.decode()):
-                for sample in family.samples if family.name == RATING else ():
-                    count += sample.value if sample.name == f"{RATING}_count" else 0.0
-                    total += sample.value if sample.name == f"{RATING}_sum" else 0.0
+        found = dict.fromkeys(RATING, 0.0)
+        for reply in self._answers(ports.METRICS, lambda _: "").values():
+            try:
+                families = list(text_string_to_metric_families(reply.body.decode()))
+            except ValueError as error:
+                raise Unanswered(f"{reply.place} answered no metrics ({error!r})") from None
+            for sample in (sample for family in families for sample in family.samples):
+                if sample.name in found:
+                    found[sample.name] += sample.value
+        count, total = found.values()
         return int(count), total
+
+    def _answers(self, path: str, query: Callable[[str], str]) -> dict[str, Reply]:
+        """What the replicas answer, by address; they come and go while a release is under way.
+
+        Raises:
+            Unanswered: none answers 200.
+        """
+        found, failed = {}, None
+        for address, endpoint in self._endpoints().items():
+            try:
+                reply = endpoint.get(path + query(address))
+                if reply.status != 200:
+                    raise Unanswered(f"{reply.place} answered {reply.said}")
+                found[address] = reply
+            except Unanswered as error:
+                failed = error
+        if failed is not None and not found:
+            raise failed
+        return found
 
     def _endpoints(self) -> dict[str, Endpoint]:
         """By address. TLS names the host and not its addresses, so that a server behind it is asked as one."""
@@ -119,9 +134,10 @@ class Replicas:
         except OSError as error:
             raise Unanswered(f"{host} cannot be found: {error}") from None
         # A replica may have an address of either family: one of them counts each once.
-        addresses = sorted({str(one[4][0]) for one in found if one[0] == found[0][0]})
+        family = min((one[0] for one in found), key=lambda one: one != socket.AF_INET)
+        addresses = sorted({str(one[4][0]) for one in found if one[0] == family})
         if len(addresses) == 1:
-            return {host: Endpoint(self._url, self._token)}
+            return {addresses[0]: Endpoint(self._url, self._token)}
         shown = {one: f"[{one}]" if ":" in one else one for one in addresses}
         headers = {"Host": self._parts.netloc}
         path = self._parts.path

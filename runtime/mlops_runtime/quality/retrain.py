@@ -6,7 +6,9 @@ Usually none is named: Prometheus sees the same numbers, and Alertmanager calls 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,21 +21,31 @@ from mlops_runtime.serving import logs
 DRIFT, DECAY = "ModelInputDrift", "ModelAccuracyLow"
 """Names of the alerts that say the same."""
 
+TOKEN = "MLOPS_RETRAIN_TOKEN"  # noqa: S105
+"""Environment variable with the bearer token that the webhook asks for."""
+
+QUIET = 86_400.0
+"""Seconds in which the same is told once at most: what comes and goes at a limit would start a training each time."""
+
 
 class Retrain:
-    """Tells of each drift and decay once: when it is new, and again when it comes back after it was gone.
+    """Tells of each drift and decay once as long as it lasts, and of one that comes back after `QUIET` at the earliest.
 
     Args:
         settings: of the exporter.
+        token: bearer token of the webhook; None where it asks for none.
+        clock: seconds.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._told: set[tuple[str, str]] = set()
+    def __init__(self, settings: Settings, token: str | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings, self._clock = settings, clock
+        self._endpoint = Endpoint(settings.retrain, token) if settings.retrain is not None else None
+        self._lasting: set[tuple[str, str]] = set()
+        self._told: dict[tuple[str, str], float] = {}
 
     def hear(self, look: Look | None, scores: Scores | None) -> None:
         """What a cycle found; None for what it could not find out, which changes nothing."""
-        if self._settings.retrain is None:
+        if self._endpoint is None:
             return
         judged: dict[tuple[str, str], bool] = {}
         for feature, shift in (look.shifts if look is not None else {}).items():
@@ -41,16 +53,17 @@ class Retrain:
         least = self._settings.min_accuracy
         if scores is not None and least is not None:
             judged[DECAY, ""] = scores.accuracy < least
-        self._told -= {reason for reason, holds in judged.items() if not holds}
-        new = {reason for reason, holds in judged.items() if holds} - self._told
-        if new and self._sent(sorted(new)):
-            self._told |= new
+        self._lasting -= {reason for reason, holds in judged.items() if not holds}
+        now, holding = self._clock(), {reason for reason, holds in judged.items() if holds}
+        new = {one for one in holding - self._lasting if now - self._told.get(one, -math.inf) >= QUIET}
+        if new and self._sent(self._endpoint, sorted(new)):
+            self._lasting |= new
+            self._told |= dict.fromkeys(new, now)
 
-    def _sent(self, reasons: list[tuple[str, str]]) -> bool:
+    def _sent(self, endpoint: Endpoint, reasons: list[tuple[str, str]]) -> bool:
         """Whether the webhook took it; if not, the next cycle tries again."""
-        assert self._settings.retrain is not None
         try:
-            reply = Endpoint(self._settings.retrain).post("", self._body(reasons))
+            reply = endpoint.post("", self._body(reasons))
         except Unanswered as error:
             logs.say("retrain not raised", "error", reason=str(error))
             return False

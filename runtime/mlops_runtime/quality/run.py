@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -9,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from mlops_runtime.quality import settings
+from mlops_runtime.quality import retrain, settings
 from mlops_runtime.quality.cycle import Cycles
 from mlops_runtime.quality.exposition import Values, listening
 from mlops_runtime.serving import logs
@@ -31,7 +32,7 @@ def quality(port: int = ports.QUALITY) -> int:
     given = settings.read()
     logs.install()
     values = Values(given)
-    cycles = Cycles(given, os.environ.get(environment.AUTH_TOKEN, "").strip() or None, values)
+    cycles = Cycles(given, _secret(environment.AUTH_TOKEN), values, _secret(retrain.TOKEN))
     previous = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         with listening(values, port) as found:
@@ -39,6 +40,8 @@ def quality(port: int = ports.QUALITY) -> int:
             forever(cycles.run, given.every)
     except SystemExit:
         logs.say("stopped")
+        # As it ends, the interpreter looks for garbage: seconds, among the objects of the libraries loaded here.
+        gc.freeze()
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
@@ -57,6 +60,10 @@ def forever(
         cycle()
         due += every * max(1, -(-(clock() - due) // every))
         sleep(max(0.0, due - clock()))
+
+
+def _secret(variable: str) -> str | None:
+    return os.environ.get(variable, "").strip() or None
 
 
 def _stop(*_: Any) -> None:

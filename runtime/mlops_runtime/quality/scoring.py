@@ -20,8 +20,14 @@ TOGETHER = 8
 TOO_LONG = "context_length_exceeded"
 """What the server calls a prompt that is longer than it takes."""
 
+FULL = "queue_full"
+"""What it says when there is no room for so many records at once."""
+
 LATER = (429, 503)
 """Statuses after which the same request may be answered."""
+
+TOO_MUCH = (400, 413, 504)
+"""Statuses after which fewer records at once may be answered: one is too long, all are, or all take too long."""
 
 WAIT = 30.0
 """Seconds between two tries at most."""
@@ -73,25 +79,25 @@ def score(endpoint: Endpoint, questions: Sequence[Question], deadline: float) ->
 
 def _asked(ask: Any, endpoint: Endpoint, rows: Sequence[Question], deadline: float) -> list[Any]:
     """By record: loss, hits and targets; None for one that is too long. Refused together, they are asked one by one."""
-    reply = _patient(lambda: ask(endpoint, rows), deadline, once=len(rows) > 1)
-    if reply.status == 400 or reply.status in LATER:
-        if len(rows) > 1:
-            return [found for row in rows for found in _asked(ask, endpoint, [row], deadline)]
-        if reply.code == TOO_LONG:
-            return [None]
+    several = len(rows) > 1
+    reply = _patient(lambda: ask(endpoint, rows), deadline, several)
+    if several and (reply.status in TOO_MUCH or reply.code == FULL):
+        return [found for row in rows for found in _asked(ask, endpoint, [row], deadline)]
+    if reply.status in TOO_MUCH and reply.code == TOO_LONG:
+        return [None]
     try:
         return (_classified if rows[0].label else _scored)(reply.json(), rows)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise Unanswered(f"{reply.place} answered something else than was asked for ({error!r})") from None
 
 
-def _patient(send: Any, deadline: float, once: bool) -> Reply:
-    """The answer, after waiting as long as the server asks for while it is busy; `once`: whatever it is."""
+def _patient(send: Any, deadline: float, several: bool) -> Reply:
+    """The answer, after waiting as long as the server asks for while it is busy; `several` do not wait for room."""
     while True:
         if time.monotonic() >= deadline:
             raise Unanswered("the cycle took longer than the time between two cycles: lower `quality.samples`")
         reply: Reply = send()
-        if reply.status not in LATER or once:
+        if reply.status not in LATER or (several and reply.code == FULL):
             return reply
         asked = reply.headers.get("retry-after", "")
         time.sleep(min(float(asked) if asked.isdigit() else 1.0, WAIT, max(0.0, deadline - time.monotonic())))

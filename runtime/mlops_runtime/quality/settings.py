@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from mlops_runtime.errors import Mistaken
 from mlopsgen.contract import environment
@@ -73,12 +74,21 @@ def read() -> Settings:
         found = _settings(content)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Mistaken(f"{path} holds no settings of the quality exporter ({error!r}): run `mlopsgen build`") from None
-    if not found.server.startswith(("http://", "https://")):
-        raise Mistaken(f"{path}: `server` is no URL: such as http://127.0.0.1:8000")
+    for key, url in (("server", found.server), ("quality.retrain.url", found.retrain)):
+        if url is not None and not _is_url(url):
+            raise Mistaken(f"{path}: `{key}` is no URL: such as http://127.0.0.1:8000")
     for name, key in ((environment.TRACKING_URI, "uri"), (environment.TRACKING_EXPERIMENT, "experiment")):
         if given := (content.get("tracking") or {}).get(key):
             os.environ.setdefault(name, str(given))
     return found
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
 
 
 def _settings(content: Mapping[str, Any]) -> Settings:
@@ -86,6 +96,8 @@ def _settings(content: Mapping[str, Any]) -> Settings:
     drift, retrain = quality["drift"], quality.get("retrain") or {}
     name, given = str(model["name"]), os.environ.get
     least = retrain.get("min_accuracy")
+    if float(quality["every"]) <= 0 or int(quality["samples"]) < 1:
+        raise ValueError("`every` and `samples` must be above 0")
     return Settings(
         name=name,
         task=str(model["task"]),
@@ -98,6 +110,6 @@ def _settings(content: Mapping[str, Any]) -> Settings:
         features={column: tuple(names) for column, names in (drift["features"] or {}).items()},
         alpha=float(drift["alpha"]),
         min_effect=float(drift["min_effect"]),
-        retrain=retrain["url"] if retrain else None,
+        retrain=str(retrain["url"]) if retrain else None,
         min_accuracy=None if least is None else float(least),
     )

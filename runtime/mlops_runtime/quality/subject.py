@@ -9,10 +9,8 @@ from typing import Any, NamedTuple
 from mlops_runtime import models
 from mlops_runtime.data import features
 from mlops_runtime.endpoint import Endpoint, Unanswered
-from mlops_runtime.preprocessing import Preprocessing
 from mlops_runtime.quality.settings import Settings
 from mlops_runtime.registry import flavor
-from mlops_runtime.serving import model
 from mlops_runtime.tracking import server
 from mlops_runtime.training.rendering import Rendering
 from mlopsgen.contract import ports
@@ -56,27 +54,28 @@ def served(settings: Settings, endpoint: Endpoint) -> tuple[str, str]:
     return version, f"models:/{settings.name}/{version}" if version.isdigit() else settings.model_uri
 
 
+def remote(uri: str) -> bool:
+    """Whether MLflow has the files; those of a version never change, and those of a folder may."""
+    return uri.startswith(("models:/", "runs:/"))
+
+
 def load(settings: Settings, version: str, uri: str) -> Subject:
     """Fetch and read the small files.
 
     Raises:
         Mistaken: there are none, or they do not fit the code that runs here.
     """
-    if not uri.startswith(("models:/", "runs:/")):
+    if not remote(uri):
         return _read(settings, version, uri, uri)
     with tempfile.TemporaryDirectory(prefix="mlops-quality-") as folder:
         return _read(settings, version, uri, fetched(uri, folder))
 
 
 def _read(settings: Settings, version: str, uri: str, folder: str) -> Subject:
-    info = model.described(folder)
-    drawn, stored = info["rendering"], info["preprocessing"]
-    Preprocessing(stored["steps"]).check(stored)
-    rendering = Rendering(drawn["task"], drawn["roles"], model.tokenizer(folder), drawn["max_length"], drawn["labels"])
-    rendering.check(drawn)
+    rendering = models.interface(folder).rendering
     path = os.path.join(folder, features.FILE)
     counts = features.load(path) if os.path.exists(path) else features.Features(0, {})
-    asked = {name for role, name in drawn["roles"].items() if role not in ANSWERS}
+    asked = {name for role, name in rendering.roles.items() if role not in ANSWERS}
     kept = {
         name: count
         for name, count in counts.counts.items()

@@ -143,6 +143,12 @@ def test_numbers_are_of_answered_requests_and_errors_are_counted() -> None:
     nothing = report.numbers(samples[-1:])
     assert "latency" not in nothing
     assert not report.late(nothing)
+    about = {"model": "tiny", "load": "1 client", "interrupted": False, "unfinished": 0}
+    shown = dict(report.facts({**about, **found}))
+    assert (shown["errors"], shown["answered"]) == ("1 × 429, 1 × timeout", "10, 0.51 a second")
+    assert "stopped" not in shown
+    late = report.numbers([Sample(1.0, 3.0, 4.0, 5.0, 5, OK)])
+    assert "the generator was late" in dict(report.facts({**about, **late}))["beware"]
 
 
 def test_requests_follow_from_the_seed() -> None:

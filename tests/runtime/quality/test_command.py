@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +20,9 @@ from mlops_runtime.__main__ import cli
 from mlops_runtime.errors import Mistaken
 from mlops_runtime.quality import run, settings
 
+from tests.runtime.quality.fake import fake
 from tests.runtime.quality.real import samples, served
+from tests.runtime.quality.test_exposition import check
 from tests.runtime.serving.running import free_port
 from tests.runtime.tracking.store import environment
 
@@ -35,6 +39,8 @@ CONTENT: dict[str, Any] = {
         "drift": {"features": {"prompt": ["length", "words"]}, "alpha": 0.01, "min_effect": 0.05},
     },
 }
+
+FEATURES = ("prompt.length", "prompt.words")
 
 
 @pytest.fixture
@@ -79,6 +85,12 @@ def test_settings_are_those_of_the_file(written: Callable[..., Path], monkeypatc
         ({"server": "support-assistant:8000"}, "`server` is no URL"),
         ({"quality": {}}, r"no settings of the quality exporter \(KeyError\('drift'\)\): run `mlopsgen build`"),
         ({"model": None}, "no settings of the quality exporter"),
+        ({"server": "http://"}, "`server` is no URL"),
+        ({"server": "http://model:port"}, "`server` is no URL"),
+        ({"quality": {**CONTENT["quality"], "every": 0}}, "must be above 0"),
+        ({"quality": {**CONTENT["quality"], "samples": 0}}, "must be above 0"),
+        ({"quality": {**CONTENT["quality"], "retrain": {"url": "hook"}}}, r"`quality\.retrain\.url` is no URL"),
+        ({"quality": {**CONTENT["quality"], "retrain": {"min_accuracy": 0.8}}}, r"KeyError\('url'\)"),
     ],
 )
 def test_settings_that_are_not_complete_are_told(written: Callable[..., Path], changed: Any, told: str) -> None:
@@ -111,28 +123,48 @@ def test_cycles_begin_at_once_and_on_the_grid_and_those_that_a_long_one_covers_a
     assert begun == [100.0, 110.0, 140.0, 150.0, 160.0]
 
 
+def exporter(server: str, folder: Path, lines: int) -> tuple[list[dict[str, Any]], str, float]:
+    """Run the exporter until it has logged so many lines: its log, its metrics, how many seconds its end took."""
+    config, port = folder / "quality.yaml", free_port()
+    config.write_text(json.dumps({**CONTENT, "server": server, "tracking": {}}))
+    given = environment(MLOPS_CONFIG=str(config), MLOPS_AUTH_TOKEN="secret", MLOPS_MODEL_URI="models/model")
+    program = f"import sys; from mlops_runtime.quality.run import quality; sys.exit(quality({port}))"
+    process = subprocess.Popen([sys.executable, "-c", program], env=given, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        output = "".join(process.stdout.readline() for _ in range(lines))
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as reply:
+            metrics = reply.read().decode()
+        begin = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        output += process.communicate(timeout=20)[0]
+        seconds = time.monotonic() - begin
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0
+    assert "secret" not in output + metrics
+    return [json.loads(line) for line in output.splitlines()], metrics, seconds
+
+
 def test_it_shows_a_cycle_and_ends_at_sigterm(trained: Callable[[str], Path], tmp_path: Path) -> None:
     trained("instruction-tuning")
-    port = free_port()
     with served("instruction-tuning", token="secret") as server:
-        config = tmp_path / "quality.yaml"
-        config.write_text(json.dumps({**CONTENT, "server": server.url, "tracking": {}}))
-        given = environment(MLOPS_CONFIG=str(config), MLOPS_AUTH_TOKEN="secret", MLOPS_MODEL_URI="models/model")
-        program = f"import sys; from mlops_runtime.quality.run import quality; sys.exit(quality({port}))"
-        process = subprocess.Popen([sys.executable, "-c", program], env=given, stdout=subprocess.PIPE, text=True)
-        try:
-            assert process.stdout is not None
-            output = process.stdout.readline() + process.stdout.readline()
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as reply:
-                found = samples(reply.read().decode())
-            process.send_signal(signal.SIGTERM)
-            output += process.communicate(timeout=20)[0]
-        finally:
-            process.kill()
-            process.wait()
-    assert process.returncode == 0
-    lines = [json.loads(line) for line in output.splitlines()]
+        lines, metrics, seconds = exporter(server.url, tmp_path, 2)
     assert [line["event"] for line in lines] == ["listening", "cycle", "stopped"]
     assert lines[1]["failed"] == []
-    assert found["model_quality_cycles_total", "success"] == 1
-    assert "secret" not in output
+    check(metrics, "instruction-tuning", FEATURES)
+    assert samples(metrics)["model_quality_cycles_total", "success"] == 1
+    assert seconds < 10
+
+
+def test_it_shows_the_contract_before_its_first_cycle_ends_and_sigterm_does_not_wait_for_that(tmp_path: Path) -> None:
+    over = threading.Event()
+    with fake({"/readyz": lambda _: (200 if over.wait(60) else 500, {})}) as server:
+        try:
+            lines, metrics, seconds = exporter(server.url, tmp_path, 1)
+        finally:
+            over.set()
+    assert [line["event"] for line in lines] == ["listening", "stopped"]
+    check(metrics, "instruction-tuning", FEATURES)
+    assert seconds < 5

@@ -14,20 +14,23 @@ import pytest
 from click.testing import CliRunner
 from mlops_runtime.__main__ import cli
 from mlops_runtime.data.shift import Shift
+from mlops_runtime.endpoint import Unanswered
 from mlops_runtime.errors import Mistaken
 from mlops_runtime.evaluation.evaluate import evaluate
-from mlops_runtime.quality import cycle, drift, subject
+from mlops_runtime.quality import cycle, drift, scoring, subject
 from mlops_runtime.quality.cycle import Cycles
 from mlops_runtime.quality.drift import Look
 from mlops_runtime.quality.exposition import Values
 from mlops_runtime.quality.record import TAG
-from mlops_runtime.quality.retrain import Retrain
+from mlops_runtime.quality.retrain import QUIET, Retrain
 from mlops_runtime.quality.scoring import Scores
 from mlops_runtime.tracking import server as mlflow_server
 
+from mlopsgen.contract import ports
 from tests.runtime.evaluation.trained import tracked
-from tests.runtime.quality.fake import fake
-from tests.runtime.quality.real import asked, samples, served
+from tests.runtime.quality.fake import Asked, fake
+from tests.runtime.quality.real import asked, features, samples, served
+from tests.runtime.quality.test_scoring import scored
 from tests.runtime.serving import running
 from tests.runtime.serving.running import free_port
 
@@ -77,23 +80,30 @@ def test_unreachable_it_keeps_the_last_values_says_so_and_recovers(
     assert log(capsys, "failed")[-1]["reason"].startswith(f"GET {server.url}/readyz: no answer")
 
 
-def test_signs_ratings_and_drift_come_from_the_server(trained: Callable[[str], Path]) -> None:
+def test_signs_ratings_and_drift_come_from_the_server_and_no_text_is_logged(
+    trained: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     trained("instruction-tuning")
     with served("instruction-tuning", token="secret") as server:
         headers = {"Authorization": "Bearer secret"}
         given = asked(server.url)
         values = Values(given)
         cycles = Cycles(given, "secret", values)
-        found = [
-            server.post("/predict", {"prompt": f"Count on from one, {n}", "max_tokens": 4}, headers=headers).json()
-            for n in range(120)
-        ]
+        found = []
+        for n in range(0, 120, 24):
+            prompts = [f"Count on from one, {n + m}" for m in range(24)]
+            found += server.post("/predict", {"prompts": prompts, "max_tokens": 4}, headers=headers).json()
         rating = {"id": found[0]["id"], "rating": 4}
         assert server.post("/feedback", rating, headers=headers).status_code == 200
         cycles._looks = drift.Looks(given.alpha, given.min_effect, -drift.DAY * 2)
         assert cycles.run()
         first = shown(values)
         assert cycles.run()
+        counts = server.get("/internal/features", headers=headers).text
+    output = capsys.readouterr()
+    assert '"event":"cycle"' in output.out
+    for text in ("Count on", "secret", *(one["generated_text"] for one in found if len(one["generated_text"]) > 10)):
+        assert text not in output.out + output.err + counts
     assert first["model_quality_samples", "answers"] == 120
     assert first["model_quality_samples", "log_probability"] >= 1
     assert first["model_answer_log_probability",] < 0
@@ -120,6 +130,63 @@ def test_a_classifier_s_held_out_records_are_no_requests(trained: Callable[[str]
         assert cycles.run()
     assert shown(values)["model_quality_samples", "accuracy"] == 30
     assert shown(values)["model_drift_samples", "text.length"] == 1
+
+
+def test_a_classifier_s_records_are_no_requests_when_scoring_fails_either(
+    trained: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained("text-classification")
+    with served("text-classification") as server:
+        given = asked(server.url, "text-classification", features={"text": ("length",)})
+        values = Values(given)
+        cycles = Cycles(given, None, values)
+
+        def broken(*_: Any) -> Scores:
+            assert server.post("/predict", {"prompts": ["one", "two"]}).status_code == 200
+            raise Unanswered("broken on purpose")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(scoring, "score", broken)
+            assert not cycles.run()
+        assert server.post("/predict", {"prompt": "one two"}).status_code == 200
+        assert cycles.run()
+    assert shown(values)["model_drift_samples", "text.length"] == 1
+
+
+def test_a_version_that_comes_while_another_is_scored_is_not_given_its_numbers(
+    trained: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained("instruction-tuning")
+    versions = iter(["a", "b", "b", "b"])
+
+    def version(_: Asked) -> tuple[int, Any]:
+        return 200, {"model": "tiny", "task": "instruction-tuning", "version": next(versions)}
+
+    pages: dict[str, Any] = {"/readyz": (200, {}), "/version": version, "/metrics": (200, b"")}
+    pages |= {ports.FEATURES: (200, features({}, 0)), "/v1/completions": scored}
+    with fake(pages) as server:
+        given = asked(server.url, samples=5)
+        values = Values(given)
+        cycles = Cycles(given, None, values)
+        assert not cycles.run()
+        assert math.isnan(shown(values)["model_accuracy",])
+        [line] = log(capsys, "failed")
+        assert (line["part"], line["reason"][:26]) == ("scores", "another version came while")
+        assert cycles.run()
+    assert shown(values)["model_quality_samples", "accuracy"] == 5
+
+
+def test_records_and_model_of_a_folder_are_read_again(trained: Callable[[str], Path]) -> None:
+    project = trained("instruction-tuning")
+    dataset = project / "data/processed/validation.jsonl"
+    with served("instruction-tuning") as server:
+        given = asked(server.url)
+        values = Values(given)
+        cycles = Cycles(given, None, values)
+        assert cycles.run()
+        dataset.write_text("".join(dataset.read_text().splitlines(keepends=True)[:4]))
+        assert cycles.run()
+    assert shown(values)["model_quality_samples", "accuracy"] == 4
 
 
 @pytest.mark.parametrize(
@@ -252,17 +319,24 @@ def scores(accuracy: float) -> Scores:
     return Scores(accuracy, 2.0, 10, 0)
 
 
-def test_the_webhook_hears_of_each_drift_and_decay_once_until_it_is_gone() -> None:
+def test_the_webhook_hears_of_each_drift_and_decay_once_as_long_as_it_lasts() -> None:
+    now = [0.0]
     with fake({"/hook": (200, {})}) as hook:
-        retrain = Retrain(asked("http://x", retrain=f"{hook.url}/hook", min_accuracy=0.8))
+        given = asked("http://x", retrain=f"{hook.url}/hook", min_accuracy=0.8)
+        retrain = Retrain(given, "hook-token", lambda: now[0])
         retrain.hear(look("none"), scores(0.9))
         assert not hook.asked
+        for hour, (state, accuracy) in enumerate(
+            [("drift", 0.9), ("drift", None), (None, 0.7), ("drift", 0.7), ("none", 0.9), ("drift", 0.9)]
+        ):
+            now[0] = hour * 3600.0
+            retrain.hear(look(state) if state else None, None if accuracy is None else scores(accuracy))
+        assert len(hook.asked) == 2, "what comes back on the same day is no news"
+        now[0] = QUIET
         retrain.hear(look("drift"), scores(0.9))
-        retrain.hear(look("drift"), None)
-        retrain.hear(None, scores(0.7))
-        retrain.hear(look("drift"), scores(0.7))
-        retrain.hear(look("none"), scores(0.9))
+        now[0] = 10 * QUIET
         retrain.hear(look("drift"), scores(0.9))
+    assert {one.headers["authorization"] for one in hook.asked} == {"Bearer hook-token"}
     names = [[alert["labels"]["alertname"] for alert in asked.body["alerts"]] for asked in hook.asked]
     assert names == [["ModelInputDrift"], ["ModelAccuracyLow"], ["ModelInputDrift"]]
     body = hook.asked[0].body
@@ -280,14 +354,15 @@ def test_a_webhook_that_fails_is_called_again_and_none_is_called_where_none_is_n
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with fake({"/hook": (500, {"error": {"message": "no runner"}})}) as hook:
-        retrain = Retrain(asked("http://x", retrain=f"{hook.url}/hook"))
+        retrain = Retrain(asked("http://x", retrain=f"{hook.url}/hook"), None)
         retrain.hear(look("drift"), scores(0.1))
         hook.pages["/hook"] = (200, {})
         retrain.hear(look("drift"), None)
         retrain.hear(look("drift"), None)
-        Retrain(asked("http://x")).hear(look("drift"), None)
+        Retrain(asked("http://x"), None).hear(look("drift"), None)
     assert len(hook.asked) == 2
-    Retrain(asked("http://x", retrain=f"{hook.url}/hook")).hear(look("drift"), None)
+    assert "authorization" not in hook.asked[0].headers
+    Retrain(asked("http://x", retrain=f"{hook.url}/hook"), None).hear(look("drift"), None)
     assert [line["event"] for line in map(json.loads, capsys.readouterr().out.splitlines())] == [
         "retrain not raised",
         "retrain raised",

@@ -38,7 +38,10 @@ def filled(task: str = "instruction-tuning") -> Values:
     return values
 
 
-def check(text: str, task: str) -> None:
+WATCHED = ("prompt.length", "prompt.words", "response.length")
+
+
+def check(text: str, task: str, features: tuple[str, ...] = WATCHED) -> None:
     """Hold an exposition against the contract: families, types, labels, no more and no less."""
     wanted = {
         family.name: family
@@ -50,7 +53,7 @@ def check(text: str, task: str) -> None:
         for family in text_string_to_metric_families(text)
     }
     assert set(found) == set(wanted)
-    known = {"model_name": ("tiny",), "feature": ("prompt.length", "prompt.words", "response.length")}
+    known = {"model_name": ("tiny",), "feature": features}
     for name, family in wanted.items():
         assert found[name].type == family.kind
         series: list[dict[str, str]] = [{}]
@@ -125,6 +128,18 @@ def test_nothing_to_take_a_mean_of_and_too_little_to_judge_is_not_a_number() -> 
     assert found["model_drift_samples", "prompt.words"] == 20
     assert found["model_drift_score", "prompt.length"] == 0.3
     assert "model_rating" not in values.known()
+
+
+def test_a_drift_score_keeps_its_sample_size_and_before_it_requests_that_wait_are_counted() -> None:
+    values, feature = Values(asked("http://x")), "prompt.length"
+    sizes = []
+    for state, count in ((None, 40), (None, 90), ("none", 500), (None, 30), ("drift", 600), ("not enough data", 50)):
+        shifts = {feature: shift(state, 0.1)} if state else {}
+        values.drift(Look(shifts, {feature: count}))
+        sizes.append(samples(values.text().decode())["model_drift_samples", feature])
+    values.drift(Look({}, {feature: 70}))
+    assert sizes == [40, 90, 500, 500, 600, 50]
+    assert samples(values.text().decode())["model_drift_samples", feature] == 70
 
 
 def test_a_failed_cycle_leaves_values_and_the_time_of_the_last_good_one() -> None:

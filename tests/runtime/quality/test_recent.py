@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import socket
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from mlops_runtime.data.features import number_bin
 from mlops_runtime.endpoint import Unanswered
 from mlops_runtime.quality.recent import Replicas
-from mlops_runtime.serving.recent import PATH, Recent
+from mlops_runtime.serving.recent import Recent
 
+from mlopsgen.contract.ports import FEATURES as PATH
 from tests.runtime.quality.fake import Asked, fake
 from tests.runtime.serving.running import free_port
 
@@ -24,6 +26,17 @@ def recent(*prompts: str) -> Recent:
     for prompt in prompts:
         found.add(prompt, "I cannot help with that." if "!" in prompt else "Yes.", 3, "stop", (-1.0, -2.0))
     return found
+
+
+def rated(count: int, total: float) -> bytes:
+    """What a server that got ratings shows."""
+    name = "model_feedback_rating"
+    return (
+        f"# TYPE {name} histogram\n"
+        f'{name}_bucket{{model_name="a",le="+Inf"}} {count}\n'
+        f'{name}_sum{{model_name="a"}} {total}\n{name}_count{{model_name="a"}} {count}\n'
+        "# TYPE model_queue_depth gauge\nmodel_queue_depth 3\n"
+    ).encode()
 
 
 def page(source: Recent) -> Any:
@@ -43,13 +56,11 @@ def resolving(*addresses: str) -> Any:
 
 def test_replicas_behind_a_name_are_asked_one_by_one_and_added_up() -> None:
     port = free_port()
-    rating = b"# TYPE model_feedback_rating histogram\n"
-    rating += b'model_feedback_rating_bucket{model_name="a",le="+Inf"} 2\nmodel_feedback_rating_sum{model_name="a"} 7\n'
-    rating += b'model_feedback_rating_count{model_name="a"} 2\n'
+    rating = rated(2, 7.0)
     first = {PATH: page(recent("abc", "abcd")), "/metrics": (200, rating)}
     second = {PATH: page(recent("abc", "x!")), "/metrics": (200, rating)}
     with fake(first, "127.0.0.1", port) as one, fake(second, "127.0.0.2", port) as other:
-        replicas = Replicas(f"http://model:{port}", "secret", resolving("127.0.0.1", "127.0.0.2", "::1"))
+        replicas = Replicas(f"http://model:{port}", "secret", resolving("::1", "127.0.0.1", "127.0.0.2"))
         found = replicas.window()
         assert replicas.rating() == (4, 14.0)
     assert found.features.records == 4
@@ -73,15 +84,36 @@ def test_no_request_is_part_of_two_windows() -> None:
     assert found.features.counts["question.length"].bins == {number_bin(5): 1}
 
 
-def test_replicas_that_are_gone_are_left_out_until_none_is_there() -> None:
+@pytest.mark.parametrize("there", [False, True])
+def test_replicas_that_are_gone_or_stopping_are_left_out_until_none_is_there(there: bool) -> None:
     port = free_port()
     replicas = Replicas(f"http://model:{port}", None, resolving("127.0.0.1", "127.0.0.2"))
-    with fake({PATH: page(recent("abc"))}, "127.0.0.2", port):
-        assert replicas.window().features.records == 1
-        with pytest.raises(Unanswered, match=r"127\.0\.0\.1.*no answer"):
-            replicas.rating()
-    with pytest.raises(Unanswered, match="no answer"):
-        replicas.window()
+    stopping = (503, {"error": {"message": "this server is stopping", "code": "draining"}})
+    pages = {PATH: page(recent("abc")), "/metrics": (200, rated(1, 5.0))}
+    with ExitStack() as stack:
+        if there:
+            stack.enter_context(fake({PATH: stopping, "/metrics": stopping}, "127.0.0.1", port))
+        with fake(pages, "127.0.0.2", port):
+            assert replicas.window().features.records == 1
+            assert replicas.rating() == (1, 5.0)
+        for ask in (replicas.window, replicas.rating):
+            with pytest.raises(Unanswered, match="no answer" if not there else "no answer|503 this server is stopping"):
+                ask()
+
+
+def test_a_replica_that_gets_company_is_not_counted_again() -> None:
+    port, known = free_port(), ["127.0.0.1"]
+
+    def resolve(*more: Any) -> Any:
+        return resolving(*known)(*more)
+
+    replicas = Replicas(f"http://localhost:{port}", None, resolve)
+    first = recent("abc", "abcd")
+    with fake({PATH: page(first)}, "127.0.0.1", port), fake({PATH: page(recent("x!"))}, "127.0.0.2", port):
+        assert replicas.window().features.records == 2
+        known.append("127.0.0.2")
+        first.add("abcde", "Yes.", 1)
+        assert replicas.window().features.counts["question.length"].bins == {number_bin(5): 1, number_bin(2): 1}
 
 
 @pytest.mark.parametrize(
@@ -112,6 +144,9 @@ def test_a_refused_token_is_told_and_metrics_must_be_there() -> None:
         with pytest.raises(Unanswered, match="401 a valid bearer token"):
             replicas.window()
         with pytest.raises(Unanswered, match="/metrics answered 404"):
+            replicas.rating()
+        pages["/metrics"] = (200, b"<html>")
+        with pytest.raises(Unanswered, match="/metrics answered no metrics"):
             replicas.rating()
     assert math.isfinite(float(server.asked[0].query["since"]))
 

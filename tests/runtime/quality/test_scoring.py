@@ -84,6 +84,34 @@ def test_a_busy_server_is_asked_less_at_once_and_later() -> None:
     assert [len(asked.body["prompt"]) for asked in server.asked] == [2, 1, 1, 1, 1]
 
 
+@pytest.mark.parametrize(("status", "code"), [(429, "rate_limit_exceeded"), (503, "engine_unavailable"), (429, "")])
+def test_a_rate_limit_or_a_loading_engine_is_waited_for_with_the_same_records(status: int, code: str) -> None:
+    busy = [True, True]
+
+    def answer(asked: Asked) -> Any:
+        if busy and busy.pop():
+            return status, {"error": {"code": code, "message": "later"}}, {"Retry-After": "0"}
+        return scored(asked)
+
+    with fake({COMPLETIONS: answer}) as server:
+        found = scoring.score(Endpoint(server.url), [question(1, 2), question(2, 4)], soon())
+    assert found.records == 2
+    assert [len(asked.body["prompt"]) for asked in server.asked] == [2, 2, 2]
+
+
+@pytest.mark.parametrize("status", [413, 504])
+def test_records_that_are_too_much_together_are_asked_one_by_one(status: int) -> None:
+    def answer(asked: Asked) -> Any:
+        several = len(asked.body["prompt"]) > 1
+        return (status, {"error": {"code": "x", "message": "too much"}}) if several else scored(asked)
+
+    with fake({COMPLETIONS: answer}) as server:
+        assert scoring.score(Endpoint(server.url), [question(1, 2), question(2, 4)], soon()).records == 2
+        server.pages[COMPLETIONS] = (status, {"error": {"code": "x", "message": "too much"}})
+        with pytest.raises(Unanswered, match=f"{status} too much"):
+            scoring.score(Endpoint(server.url), [question(1, 2), question(2, 4)], soon())
+
+
 def test_a_server_that_stays_busy_ends_at_the_deadline() -> None:
     with fake({COMPLETIONS: (503, {}, {"Retry-After": "60"})}) as server:
         begin = time.monotonic()
