@@ -168,6 +168,7 @@ def typos(word: str, chance: random.Random) -> Iterator[str]:
         yield "".join(part.title() for part in word.split("_"))
 
 
+@pytest.mark.slow
 def test_a_typo_in_the_name_of_a_field_is_understood() -> None:
     right, wrong = 0, []
     for entry in REFERENCE:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlops_runtime import models, parameters
+from mlops_runtime.data import heldout
+from mlops_runtime.data.records import write_jsonl
 from mlops_runtime.errors import Mistaken
 from mlops_runtime.evaluation import losses, metrics, model_run, report, samples
 from mlops_runtime.training import examples
@@ -30,7 +33,8 @@ def evaluate() -> dict[str, Any]:
 
     Writes `reports/evaluation.json` (the metrics that the contract names for the task; `records`, `tokens`: targets;
     `left_out`: records without a target; the baseline of the training report) and `reports/evaluation.npz` (losses by
-    record). Both go to the MLflow run that trained the model, with a table of sample predictions.
+    record). Both go to the MLflow run that trained the model, with a table of sample predictions and a sample of the
+    validation part (`heldout.KEPT` records at most), on which the quality exporter scores the served model.
 
     Memory holds one micro-batch and a few numbers a record, however large the part and the vocabulary are.
 
@@ -53,7 +57,16 @@ def evaluate() -> dict[str, Any]:
         run.log_metrics({name: found[name] for name in METRICS[loaded.info["task"]]})
         run.log_artifact(files.EVALUATION)
         run.log_artifact(files.EVALUATION_RECORDS)
+        _keep_records(run)
     return found
+
+
+def _keep_records(run: model_run.ModelRun) -> None:
+    """Keep a sample of the validation part with the run, where the quality exporter finds it."""
+    with tempfile.TemporaryDirectory(prefix="mlops-") as folder:
+        path = os.path.join(folder, os.path.basename(files.VALIDATION))
+        write_jsonl(path, heldout.sample(examples.read(files.VALIDATION), heldout.KEPT))
+        run.log_artifact(path)
 
 
 def _fitting(loaded: Loaded, given: Mapping[str, Any]) -> None:

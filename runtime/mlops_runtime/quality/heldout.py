@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import heapq
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from mlops_runtime.data.columns import digest
+from mlops_runtime.data.heldout import sample
 from mlops_runtime.errors import Mistaken
 from mlops_runtime.quality import subject
 from mlops_runtime.quality.settings import Settings
@@ -59,12 +58,6 @@ def questions(settings: Settings, about: Subject) -> list[Question]:
     if not found:
         raise Mistaken(f"{settings.dataset} leaves nothing to score: it is empty, or no record of it has a target")
     return found
-
-
-def sample(records: Iterable[Mapping[str, Any]], count: int) -> list[Mapping[str, Any]]:
-    """As many records at most, those with the least hashes of their `id`: random, and the same whatever the order."""
-    keyed = ((digest("quality", str(record["id"])), str(record["id"]), record) for record in records)
-    return [record for _, _, record in heapq.nsmallest(count, keyed, key=lambda one: one[:2])]
 
 
 def _question(about: Subject, record: Mapping[str, Any], row: Encoded) -> Question:

@@ -127,7 +127,10 @@ def test_the_run_of_the_model_keeps_all_and_stays_what_it_was(trained: Project) 
         {name: found[name] for name in METRICS["instruction-tuning"]}
     )
     assert numbers["tokens_per_second"] == 7
-    assert {"evaluation.json", "evaluation.npz", "predictions.json"} <= artifacts
+    assert {"evaluation.json", "evaluation.npz", "predictions.json", "validation.jsonl"} <= artifacts
+    sampled = Path(client.download_artifacts(run_id, "validation.jsonl")).read_text().splitlines()
+    by_id = {record["id"]: record for record in map(json.loads, sampled)}
+    assert by_id == {record["id"]: record for record in records()}
     table = predictions(run_id)
     assert table["columns"] == ["id", "input", "prediction", "label"]
     assert [row[0] for row in table["data"]] == [one["id"] for one in records()[:10]]

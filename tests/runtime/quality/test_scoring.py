@@ -7,8 +7,9 @@ import time
 from typing import Any
 
 import pytest
+from mlops_runtime.data.heldout import sample
 from mlops_runtime.endpoint import Endpoint, Unanswered
-from mlops_runtime.quality import heldout, scoring
+from mlops_runtime.quality import scoring
 from mlops_runtime.quality.heldout import Question
 from mlops_runtime.training.rendering import Encoded
 
@@ -152,10 +153,10 @@ def test_classes_are_compared_by_name() -> None:
 
 def test_the_sample_is_random_and_the_same_in_every_order() -> None:
     records = [{"id": f"{number:016x}"} for number in range(200)]
-    first = heldout.sample(iter(records), 20)
-    assert first == heldout.sample(records[::-1], 20)
-    assert first == heldout.sample(records, 50)[:20]
+    first = sample(iter(records), 20)
+    assert first == sample(records[::-1], 20)
+    assert first == sample(records, 50)[:20]
     numbers = [int(str(record["id"]), 16) for record in first]
     assert numbers != sorted(numbers)
     assert len(set(numbers)) == 20
-    assert len(heldout.sample(records, 1000)) == 200
+    assert len(sample(records, 1000)) == 200

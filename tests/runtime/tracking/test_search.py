@@ -258,6 +258,7 @@ def test_several_gpus_train_a_trial_together(project: Path, monkeypatch: pytest.
     ]
 
 
+@pytest.mark.slow
 def test_with_real_training(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One trial of the smallest model, as the workflow calls it."""
     (project / "mlops.yaml").write_text(

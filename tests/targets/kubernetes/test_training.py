@@ -671,6 +671,7 @@ class Pod:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_data_arrives_without_git_home_or_a_writable_root(engine: str, tmp_path: Path) -> None:
     pod = Pod(tmp_path, engine)

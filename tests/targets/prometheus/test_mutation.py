@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 import yaml
 
 from mlopsgen.project.model import Project
@@ -117,6 +118,7 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, str) else value
 
 
+@pytest.mark.slow
 def test_every_damage_to_a_rule_makes_a_generated_test_fail(tmp_path: Path, capsys: object) -> None:
     found = project("every-alert")
     found = replace(found, environments=found.environments[-1:])
