@@ -100,6 +100,13 @@ class Admission:
         begin = time.monotonic()
         try:
             yield
+        except BaseException:
+            # What was cut off would have taken longer: left out, slow answers would make the server look fast.
+            spent = time.monotonic() - begin
+            if self._mean is not None and spent > self._mean:
+                self._learn(spent)
+            raise
+        else:
             self._learn(time.monotonic() - begin)
         finally:
             self._withdraw(ticket)

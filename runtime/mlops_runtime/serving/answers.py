@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, NamedTuple
 
@@ -71,15 +71,13 @@ async def pieces(service: Service, call: Call, ticket: Ticket, asked: Asked) -> 
     sampling = asked.sampling
     if asked.prompt is not None and not sampling.logprobs and service.recent.sampled():
         sampling = sampling._replace(logprobs=True)
-    async with service.admission.place(ticket):
-        stream: Any = service.engine.stream(asked.tokens, sampling)
-        async with aclosing(stream):
-            async for piece in stream:
-                if call.first_token is None and piece.tokens:
-                    call.first_token = call.seconds
-                    service.metrics.first_token.observe(call.first_token)
-                answer.add(piece)
-                yield piece._replace(logprobs=()) if piece.logprobs and not asked.sampling.logprobs else piece
+    async with service.admission.place(ticket), aclosing(service.engine.stream(asked.tokens, sampling)) as stream:
+        async for piece in stream:
+            if call.first_token is None and piece.tokens:
+                call.first_token = call.seconds
+                service.metrics.first_token.observe(call.first_token)
+            answer.add(piece)
+            yield piece._replace(logprobs=()) if piece.logprobs and not asked.sampling.logprobs else piece
     if answer.finish is None:
         raise problems.broken("the engine ended the answer without a reason: try again")
     _counted(service, call, asked, answer)
@@ -124,17 +122,16 @@ async def apart(works: Sequence[Any]) -> list[Any]:
         await _ended(tasks)
 
 
-async def merged(streams: Sequence[AsyncIterator[Piece]]) -> AsyncGenerator[tuple[int, Piece], None]:
+async def merged(streams: Sequence[AsyncGenerator[Piece]]) -> AsyncGenerator[tuple[int, Piece], None]:
     """Pieces of several answers as they come, each with the number of its answer."""
     if len(streams) == 1:
-        only: Any = streams[0]
-        async with aclosing(only):
-            async for piece in only:
-                yield 0, piece
+        async with aclosing(streams[0]) as only:
+            async for one in only:
+                yield 0, one
         return
     queue: asyncio.Queue[tuple[int, Piece | None]] = asyncio.Queue(maxsize=2 * len(streams))
 
-    async def feed(number: int, stream: Any) -> None:
+    async def feed(number: int, stream: AsyncGenerator[Piece]) -> None:
         async with aclosing(stream):
             async for piece in stream:
                 await queue.put((number, piece))

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
-from mlops_runtime.serving import gate, problems, recent
+from mlops_runtime.serving import gate, problems
 from mlops_runtime.serving.routes import chat, completions, plain, predict
 from mlops_runtime.serving.schemas import Chat, Completion, Prediction, Rating
 from mlops_runtime.serving.service import Service
@@ -30,7 +30,7 @@ GETS: dict[str, Handler] = {
     ports.METRICS: plain.metrics,
     ports.VERSION: plain.version,
     ports.MODELS: plain.models,
-    recent.PATH: plain.recent,
+    ports.FEATURES: plain.recent,
 }
 
 _REF = "#/components/schemas/{model}"

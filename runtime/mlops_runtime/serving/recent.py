@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 from mlops_runtime.data import features
 from mlops_runtime.evaluation import refusal
 
-PATH = "/internal/features"
 WINDOW = 2000
 """Requests that are remembered."""
 

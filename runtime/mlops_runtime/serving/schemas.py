@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
 from mlops_runtime.serving import problems
 
 MOST_PROMPTS = 256
 """Prompts of one request at most."""
+
+MOST_FIELDS = 64
+"""Fields of an object at most; more than any has."""
 
 SHOWN = 3
 """Mistakes of a body that are told at once."""
@@ -23,7 +27,8 @@ def _clean(text: str) -> str:
 
 PlainText = Annotated[str, AfterValidator(_clean)]
 Filled = Annotated[str, Field(min_length=1), AfterValidator(_clean)]
-TokenIds = Annotated[list[Annotated[int, Field(ge=0, le=2**31)]], Field(min_length=1)]
+# Lists end at their first mistake: a body of a million would otherwise hold up all others for seconds.
+TokenIds = Annotated[list[Annotated[int, Field(ge=0, le=2**31)]], Field(min_length=1, fail_fast=True)]
 Stop = Annotated[str, Field(min_length=1, max_length=256)]
 
 
@@ -67,8 +72,8 @@ class Completion(Drawn):
     prompt: (
         Filled
         | TokenIds
-        | Annotated[list[Filled], Field(min_length=1, max_length=MOST_PROMPTS)]
-        | Annotated[list[TokenIds], Field(min_length=1, max_length=MOST_PROMPTS)]
+        | Annotated[list[Filled], Field(min_length=1, max_length=MOST_PROMPTS, fail_fast=True)]
+        | Annotated[list[TokenIds], Field(min_length=1, max_length=MOST_PROMPTS, fail_fast=True)]
     ) = Field(description="One or several texts or lists of token ids.")
     max_tokens: int | None = Field(None, ge=0, description="Most tokens of the answer; 0 with `echo` only.")
     stream: bool | None = None
@@ -101,7 +106,7 @@ class ChatMessage(_Body):
     """A message of a chat."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: PlainText | list[TextPart]
+    content: PlainText | Annotated[list[TextPart], Field(fail_fast=True)]
     name: str | None = Field(None, max_length=512)
 
     @property
@@ -114,7 +119,7 @@ class ChatMessage(_Body):
 class Chat(Drawn):
     """Body of `/v1/chat/completions`."""
 
-    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=4096)]
+    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=4096, fail_fast=True)]
     max_tokens: int | None = Field(None, ge=1, description="Most tokens of the answer.")
     max_completion_tokens: int | None = Field(None, ge=1, description="The same, by its newer name.")
     stream: bool | None = None
@@ -127,7 +132,7 @@ class Prediction(_Body):
     """Body of `/predict`: `prompt` for one answer, `prompts` for several."""
 
     prompt: Filled | None = None
-    prompts: Annotated[list[Filled], Field(min_length=1, max_length=MOST_PROMPTS)] | None = None
+    prompts: Annotated[list[Filled], Field(min_length=1, max_length=MOST_PROMPTS, fail_fast=True)] | None = None
     max_tokens: int | None = Field(None, ge=1, description="Most tokens of the answer.")
     temperature: float | None = Field(None, ge=0, le=2, description="0, unless given, takes the likeliest token.")
     top_p: float | None = Field(None, gt=0, le=1, description="Share of the probability that tokens are drawn from.")
@@ -159,16 +164,29 @@ def parsed(kind: type[B], body: bytes) -> B:
         Problem: 400, naming the fields that are wrong and never what they hold.
     """
     try:
-        return kind.model_validate_json(body)
+        content = from_json(body)
+    except ValueError as error:
+        raise problems.invalid(f"the body is no JSON: {error}", code="invalid_json") from None
+    if not isinstance(content, dict):
+        raise problems.invalid("the body is no JSON object")
+    if _crowded(content):
+        raise problems.invalid(f"an object of the body has more than {MOST_FIELDS} fields")
+    try:
+        return kind.model_validate(content)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
-    if found[0]["type"] == "json_invalid":
-        raise problems.invalid(f"the body is no JSON: {found[0]['msg']}", code="invalid_json")
     told = {_place(one["loc"]): one["msg"] for one in reversed(found)}
     shown = [f"{place}: {message}" if place else message for place, message in list(told.items())[::-1][:SHOWN]]
     more = f" (and {len(told) - SHOWN} more)" if len(told) > SHOWN else ""
     first = str(found[0]["loc"][0]) if found[0]["loc"] else None
     raise problems.invalid("; ".join(shown) + more, first)
+
+
+def _crowded(content: dict[str, Any]) -> bool:
+    """Whether an object, or one of its messages, has more fields than any may have: each would be a mistake."""
+    messages = content.get("messages")
+    found = [content, *(messages if isinstance(messages, list) else ())]
+    return any(isinstance(one, dict) and len(one) > MOST_FIELDS for one in found)
 
 
 def _place(location: tuple[int | str, ...]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 from typing import Any
 
 import uvicorn
@@ -50,7 +51,7 @@ def engine(given: Settings, found: Model) -> Engine:
         from mlops_runtime.serving.engines.local import LocalEngine
 
         assert found.folder is not None
-        return LocalEngine(found.folder, dtype=dtype, longest=longest)
+        return LocalEngine(found.folder, dtype=dtype, longest=longest, threads=threads(given.cpu))
     if given.engine == "vllm":
         from mlops_runtime.serving.engines.vllm import VllmEngine
 
@@ -59,6 +60,20 @@ def engine(given: Settings, found: Model) -> Engine:
 
     assert given.address is not None
     return CustomEngine(given.address, found.name, given, longest)
+
+
+def threads(cpu: float | None) -> int | None:
+    """Threads of torch: the cores that this server asked for, which a container does not show it.
+
+    Args:
+        cpu: cores; None when they are not known.
+
+    Returns:
+        At least one; None leaves it to torch, as `OMP_NUM_THREADS` does.
+    """
+    if cpu is None or os.environ.get("OMP_NUM_THREADS"):
+        return None
+    return max(1, min(math.ceil(cpu), os.cpu_count() or 1))
 
 
 async def run(service: Service, host: str = "0.0.0.0") -> int:  # noqa: S104

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -88,6 +89,8 @@ class Service(NamedTuple):
             tokens = await self.engine.encode(prompt)
         else:
             tokens = await self.model.text.encode(prompt)
+        # Many prompts of one request are made into tokens one after the other, with others in between.
+        await asyncio.sleep(0)
         self.demand_length(tokens, param)
         return tokens
 

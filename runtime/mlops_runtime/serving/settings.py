@@ -10,6 +10,7 @@ from mlops_runtime import parameters
 from mlops_runtime.errors import Mistaken
 from mlopsgen.contract import environment, files, ports
 from mlopsgen.contract.metrics import LATENCY_BUCKETS, VARIANT, Setup
+from mlopsgen.spec.quantity import in_cores
 
 ENGINES = ("transformers", "vllm", "custom")
 DRIFT = {"prompt": ("length", "words", "tokens"), "response": ("length", "words", "tokens")}
@@ -52,6 +53,7 @@ class Settings(NamedTuple):
         auth: whether callers need the bearer token.
         latency_buckets: upper bounds in seconds.
         gpu: GPUs of this server.
+        cpu: cores of this server; None when it is not known.
         gpu_hour: price of one for an hour; None when it is not known.
         drift: features by column, as `data.drift.features`; None where the settings do not name them.
     """
@@ -74,6 +76,7 @@ class Settings(NamedTuple):
     auth: bool = False
     latency_buckets: tuple[float, ...] = LATENCY_BUCKETS
     gpu: int = 0
+    cpu: float | None = None
     gpu_hour: float | None = None
     drift: Mapping[str, Sequence[str]] | None = None
 
@@ -153,7 +156,8 @@ def _project() -> Settings:
         found = Serving.model_validate(serving).model_dump()
     except ValueError:
         raise Mistaken(f"`serving` of {parameters.SPEC} is not valid: run `mlopsgen validate`") from None
-    found |= {"auth": found["auth"] is not None, "gpu": found["resources"]["gpu"], "latency_buckets": LATENCY_BUCKETS}
+    found |= {"auth": found["auth"] is not None, "gpu": found["resources"]["gpu"], "cpu": None}
+    found["latency_buckets"] = LATENCY_BUCKETS
     model = {"precision": (given.get("train") or {}).get("precision"), **given["model"]}
     return _settings(model, found, "local", {"features": (given.get("drift") or {}).get("features")})
 
@@ -184,6 +188,7 @@ def _settings(
         auth=bool(serving["auth"]),
         latency_buckets=tuple(float(bound) for bound in serving["latency_buckets"]),
         gpu=int(serving["gpu"]),
+        cpu=None if serving["cpu"] is None else in_cores(str(serving["cpu"])),
         gpu_hour=None if cost is None else float(cost["gpu_hour"]),
         drift=(drift or {}).get("features"),
     )

@@ -87,7 +87,7 @@ class FakeEngine:
     async def score(self, tokens: Sequence[int]) -> Scored:
         """-1 / place, each token the likeliest but the last."""
         values = tuple(-1.0 / place for place in range(1, len(tokens)))
-        return Scored(values, (*tokens[1:-1], 65))
+        return Scored(values, (*tokens[1:-1], 65), (*values[:-1], -0.25))
 
     async def classify(self, texts: Sequence[str]) -> list[dict[str, float]]:
         """Long or short."""

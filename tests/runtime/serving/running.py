@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,14 @@ from typing import Any
 import httpx
 from mlops_runtime.serving import serve
 from mlops_runtime.serving.service import Service
+
+CLIENT = httpx.Client(
+    timeout=30,
+    trust_env=False,
+    verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+    limits=httpx.Limits(max_keepalive_connections=0),
+)
+"""For single requests, each on a connection of its own; `httpx.get` would read all certificates each time."""
 
 
 def free_port() -> int:
@@ -35,7 +44,7 @@ def until(holds: Callable[[], Any], seconds: float = 20.0, what: str = "the cond
 def status(url: str) -> int:
     """Status of a GET; 0 when nobody answers."""
     try:
-        return httpx.get(url, timeout=5).status_code
+        return CLIENT.get(url, timeout=5).status_code
     except httpx.HTTPError:
         return 0
 
@@ -53,11 +62,11 @@ class Running:
 
     def post(self, path: str, json: Any = None, **more: Any) -> httpx.Response:
         """POST JSON."""
-        return httpx.post(self.url + path, json=json, timeout=30, **more)
+        return CLIENT.post(self.url + path, json=json, **more)
 
     def get(self, path: str, **more: Any) -> httpx.Response:
         """GET."""
-        return httpx.get(self.url + path, timeout=30, **more)
+        return CLIENT.get(self.url + path, **more)
 
     def sample(self, name: str, **labels: str) -> float:
         """A value of `/metrics`, summed over what is not named."""

@@ -12,9 +12,11 @@ import httpx
 import openai
 import pytest
 from mlops_runtime.data.features import number_bin
+from mlops_runtime.serving.problems import Problem
+from mlops_runtime.serving.schemas import Completion, parsed
 
 from tests.runtime.serving.fake import DATA, INFO, MODEL, FakeEngine, made
-from tests.runtime.serving.running import Running, running, until
+from tests.runtime.serving.running import CLIENT, Running, running, until
 
 
 @pytest.fixture
@@ -92,7 +94,7 @@ def test_openai_client_scores_token_ids(client: openai.OpenAI) -> None:
     assert first.tokens == ["token_id:65", "token_id:66", "token_id:67"]
     assert first.token_logprobs == [None, -1.0, -0.5]
     assert first.top_logprobs is not None
-    assert [next(reversed(top)) if top else None for top in first.top_logprobs] == [None, "token_id:66", "token_id:65"]
+    assert first.top_logprobs == [None, {"token_id:66": -1.0}, {"token_id:67": -0.5, "token_id:65": -0.25}]
     assert found.choices[0].text == "ABC"
     assert found.usage is not None
     assert found.usage.completion_tokens == 0
@@ -180,6 +182,8 @@ BAD: list[tuple[str, Any, int, str]] = [
     ("/v1/completions", {"prompt": "a", "presence_penalty": 0.5}, 400, "presence_penalty"),
     ("/v1/completions", {"prompt": "a", "stream": True, "echo": True, "logprobs": 1}, 400, "cannot be streamed"),
     ("/v1/chat/completions", {"messages": []}, 400, "messages"),
+    ("/predict", {str(number): 1 for number in range(65)}, 400, "more than 64 fields"),
+    ("/v1/chat/completions", {"messages": [dict.fromkeys(map(str, range(65)))]}, 400, "more than 64 fields"),
     ("/v1/chat/completions", {"messages": [{"role": "king", "content": "a"}]}, 400, "role"),
     ("/v1/chat/completions", {"messages": [{"role": "user", "content": ""}]}, 400, "no token"),
     ("/feedback", {"id": "cmpl-1", "rating": 6}, 400, "rating"),
@@ -194,12 +198,28 @@ def test_requests_that_make_no_sense_get_a_clear_4xx(
     server: Running, path: str, body: Any, code: int, text: str
 ) -> None:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    found = httpx.post(server.url + path, content=content, timeout=30)
+    found = CLIENT.post(server.url + path, content=content, timeout=30)
     assert found.status_code == code
     error = found.json()["error"]
     assert set(error) == {"message", "type", "param", "code"}
     assert text in error["message"], error["message"]
     assert len(found.content) < 2000, "what was sent is not sent back"
+
+
+HUGE = {
+    "empty texts": b'{"prompt": [' + b'"",' * 1_000_000 + b'""]}',
+    "short lists": b'{"prompt": [' + b"[-1]," * 600_000 + b"[1]]}",
+    "unknown fields": b"{" + b",".join(b'"k%d":1' % number for number in range(200_000)) + b"}",
+    "nested lists": b"[" * 4_000_000,
+}
+
+
+@pytest.mark.parametrize("kind", HUGE)
+def test_a_body_full_of_mistakes_does_not_hold_up_the_others(kind: str) -> None:
+    begin = time.thread_time()
+    with pytest.raises(Problem):
+        parsed(Completion, HUGE[kind])
+    assert time.thread_time() - begin < 1.5
 
 
 def test_a_body_without_a_length_is_cut_off_while_it_arrives(server: Running) -> None:
@@ -212,7 +232,7 @@ def test_a_body_without_a_length_is_cut_off_while_it_arrives(server: Running) ->
             yield b"x" * (1 << 16)
 
     try:
-        assert httpx.post(server.url + "/predict", content=parts(), timeout=30).status_code == 413
+        assert CLIENT.post(server.url + "/predict", content=parts(), timeout=30).status_code == 413
     except httpx.WriteError:
         pass
     assert sent < 40 << 20

@@ -242,6 +242,32 @@ def test_a_place_given_to_someone_who_is_cancelled_at_that_moment_is_not_lost() 
     asyncio.run(work())
 
 
+def test_answers_that_are_cut_off_make_the_queue_look_no_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("mlops_runtime.serving.admission.time.monotonic", lambda: now[0])
+
+    async def place(admission: Admission, seconds: float, cut: bool) -> None:
+        with admission.entered(1, now[0] + 9999) as (ticket,):
+            async with admission.place(ticket):
+                now[0] += seconds
+                if cut:
+                    raise TimeoutError
+
+    async def work() -> None:
+        admission = Admission(1, 9)
+        await place(admission, 1.0, False)
+        before = admission._expected(1)
+        with pytest.raises(TimeoutError):
+            await place(admission, 0.1, True)
+        assert admission._expected(1) == before, "who goes early says nothing"
+        for _ in range(20):
+            with pytest.raises(TimeoutError):
+                await place(admission, 10.0, True)
+        assert admission._expected(1) > 8
+
+    asyncio.run(work())
+
+
 def test_callers_get_their_rate_and_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     callers = Callers(RateLimit(2, 10.0, None), lambda: now[0])

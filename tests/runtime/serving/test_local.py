@@ -11,20 +11,22 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
 import openai
 import pytest
 from mlops_runtime.errors import Mistaken
-from mlops_runtime.serving import serve
+from mlops_runtime.serving import model, serve, service, settings
 
 from tests.conftest import ROOT
 from tests.runtime.serving.engines.conftest import folder
 from tests.runtime.serving.fake import made
-from tests.runtime.serving.running import free_port, status, until
+from tests.runtime.serving.running import CLIENT, free_port, running, status, until
 
 __all__ = ["folder"]
 
@@ -71,15 +73,24 @@ def test_serve_just_works_in_a_project_and_ends_with_0(tmp_path: Path, folder: C
 
     place = folder("llama", "instruction-tuning")
     port = project(tmp_path, place, "instruction-tuning")
-    model, tokenizer = AutoModelForCausalLM.from_pretrained(place).eval(), AutoTokenizer.from_pretrained(place)
+    network, tokenizer = AutoModelForCausalLM.from_pretrained(place).eval(), AutoTokenizer.from_pretrained(place)
     messages: Any = [{"role": "user", "content": "one two"}]
     ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
     with torch.inference_mode():
-        wanted = model.generate(torch.tensor([ids]), max_new_tokens=12, do_sample=False)[0, len(ids) :].tolist()
-        logits = model(torch.tensor([ids])).logits[0].log_softmax(-1)
+        wanted = network.generate(torch.tensor([ids]), max_new_tokens=12, do_sample=False)[0, len(ids) :].tolist()
+        logits = network(torch.tensor([ids])).logits[0].log_softmax(-1)
     text = tokenizer.decode(wanted, skip_special_tokens=True)
-    with served(tmp_path, port) as (url, process):
-        found = httpx.post(url + "/predict", json={"prompt": "one two", "max_tokens": 12}, timeout=30).json()
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    headers = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+    with (
+        closing(Collector()) as collector,
+        served(tmp_path, port, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url) as (
+            url,
+            process,
+        ),
+    ):
+        body: dict[str, Any] = {"prompt": "one two", "max_tokens": 12}
+        found = CLIENT.post(url + "/predict", json=body, headers=headers, timeout=30).json()
         assert found["generated_text"] == text
         assert (found["input_tokens"], found["output_tokens"]) == (len(ids), len(wanted))
         client = openai.OpenAI(base_url=url + "/v1", api_key="x", max_retries=0)
@@ -96,53 +107,55 @@ def test_serve_just_works_in_a_project_and_ends_with_0(tmp_path: Path, folder: C
         assert scored is not None
         exact = [float(logits[place, token]) for place, token in enumerate(ids[1:])]
         assert (scored.token_logprobs or [])[1:] == pytest.approx(exact, abs=1e-4)
-        first = [f"token_id:{int(row.argmax())}" for row in logits[:-1]]
-        assert [list(top)[-1] for top in (scored.top_logprobs or [])[1:]] == first
+        for top, row in zip((scored.top_logprobs or [])[1:], logits[:-1], strict=True):
+            best = max(top, key=top.__getitem__)
+            assert best == f"token_id:{int(row.argmax())}"
+            assert top[best] == pytest.approx(float(row.max()), abs=1e-4)
         body = {"prompt": "one two", "max_tokens": 40, "stream": True, "temperature": 1.0}
         with httpx.stream("POST", url + "/v1/completions", json=body, timeout=30) as answer:
             next(answer.iter_lines())
         active = 'model_active_requests{model_name="tiny",variant="champion"} 0.0'
-        until(lambda: active in httpx.get(url + "/metrics").text)
-        found = httpx.get(url + "/version").json()
+        until(lambda: active in CLIENT.get(url + "/metrics").text)
+        found = CLIENT.get(url + "/version").json()
         assert (found["model"], found["version"], found["variant"]) == ("tiny", "local", "champion")
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
+        assert any(bytes.fromhex(trace) in sent and b"POST /predict" in sent for sent in collector.bodies)
     events = [json.loads(line)["event"] for line in (tmp_path / "log").read_text().splitlines()]
     assert events[:2] == ["loading", "ready"]
     assert events[-1] == "stopped"
     assert events.count("request") == 6
 
 
-def test_serve_classifies(tmp_path: Path, folder: Callable[..., str]) -> None:
-    port = project(tmp_path, folder("llama", "text-classification"), "text-classification")
-    with served(tmp_path, port) as (url, _):
-        found = httpx.post(url + "/predict", json={"prompts": ["one two", "ten"]}, timeout=30).json()
-        for one in found:
+def test_serve_classifies(tmp_path: Path, folder: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    project(tmp_path, folder("llama", "text-classification"), "text-classification")
+    monkeypatch.chdir(tmp_path)
+    given = settings.read()
+    found = model.found(given)
+    with running(service.made(given, found, serve.engine(given, found), None)) as server:
+        for one in server.post("/predict", {"prompts": ["one two", "ten"]}).json():
             assert set(one["scores"]) == {"long", "odd", "short"}
             assert sum(one["scores"].values()) == pytest.approx(1, abs=1e-5)
             assert one["label"] == max(one["scores"], key=one["scores"].get)
-        assert "model_output_tokens" not in httpx.get(url + "/metrics").text
+        assert "model_output_tokens" not in server.get("/metrics").text
 
 
-def test_a_mistake_ends_with_2_and_what_to_do(tmp_path: Path, folder: Callable[..., str]) -> None:
-    project(tmp_path, folder("llama", "causal-lm"), "causal-lm")
-    done = subprocess.run(
-        SERVE, cwd=tmp_path, env=environment(MLOPS_MODEL_URI="models:/tiny@champion"), capture_output=True, text=True,
-        timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert "mlops-runtime: tiny has no champion yet" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_a_model_that_does_not_load_ends_the_server(
-    tmp_path: Path, folder: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("damage", "text"),
+    [
+        (lambda model: (model / "model.safetensors").unlink(), "the weights of models/model cannot be loaded"),
+        (lambda model: (model / "model.safetensors").write_bytes(b"x" * 99), "the weights of models/model cannot be"),
+        (lambda model: (model / "mlops.json").unlink(), "there is no models/model/mlops.json"),
+    ],
+)
+def test_a_model_that_does_not_load_is_a_mistake(
+    tmp_path: Path, folder: Callable[..., str], monkeypatch: pytest.MonkeyPatch, damage: Any, text: str
 ) -> None:
     project(tmp_path, folder("llama", "causal-lm"), "causal-lm")
-    (tmp_path / "models" / "model" / "model.safetensors").unlink()
+    damage(tmp_path / "models" / "model")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(serve.logs, "install", lambda: None)
-    with pytest.raises(Mistaken, match="the weights of models/model cannot be loaded"):
+    with pytest.raises(Mistaken, match=text):
         serve.serve()
 
 
@@ -155,31 +168,40 @@ def test_a_port_that_is_taken_is_a_mistake() -> None:
             asyncio.run(serve.run(made(port=port), "127.0.0.1"))
 
 
-def test_traces_go_where_the_environment_says(tmp_path: Path, folder: Callable[..., str]) -> None:
-    from http.server import BaseHTTPRequestHandler, HTTPServer
-    from threading import Thread
+@pytest.mark.parametrize(
+    ("cpu", "set_", "found"),
+    [(None, None, None), (0.5, None, 1), (1.5, None, 2), (4000.0, None, os.cpu_count()), (2.0, "1", None)],
+)
+def test_torch_gets_the_cores_that_the_server_asked_for(
+    monkeypatch: pytest.MonkeyPatch, cpu: float | None, set_: str | None, found: int | None
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if set_ is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", set_)
+    assert serve.threads(cpu) == found
 
-    bodies: list[bytes] = []
 
-    class Collector(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            bodies.append(self.rfile.read(int(self.headers["content-length"])))
-            self.send_response(200)
-            self.end_headers()
+class Collector:
+    """Takes what is sent to an OpenTelemetry collector."""
 
-        def log_message(self, *arguments: Any) -> None:
-            pass
+    def __init__(self) -> None:
+        bodies: list[bytes] = []
 
-    collector = HTTPServer(("127.0.0.1", 0), Collector)
-    Thread(target=collector.serve_forever, daemon=True).start()
-    port = project(tmp_path, folder("llama", "causal-lm"), "causal-lm")
-    address = f"http://127.0.0.1:{collector.server_port}"
-    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
-    with served(tmp_path, port, OTEL_EXPORTER_OTLP_ENDPOINT=address) as (url, process):
-        headers = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
-        assert httpx.post(url + "/predict", json={"prompt": "one"}, headers=headers, timeout=30).status_code == 200
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
-    collector.shutdown()
-    collector.server_close()
-    assert any(bytes.fromhex(trace) in body and b"POST /predict" in body for body in bodies)
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                bodies.append(self.rfile.read(int(self.headers["content-length"])))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *arguments: Any) -> None:
+                pass
+
+        self.bodies = bodies
+        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        """Take no more."""
+        self._server.shutdown()
+        self._server.server_close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 Finish = Literal["stop", "length"]
@@ -59,10 +59,12 @@ class Scored(NamedTuple):
     Attributes:
         logprobs: natural logarithm of the probability of each token given those before it; n - 1 for n tokens.
         first: the likeliest token at each of these places.
+        best: natural logarithm of its probability.
     """
 
     logprobs: tuple[float, ...]
     first: tuple[int, ...]
+    best: tuple[float, ...]
 
 
 class Engine(Protocol):
@@ -100,8 +102,8 @@ class Engine(Protocol):
             Refused: the model cannot take this kind of prompt.
         """
 
-    def stream(self, tokens: Sequence[int], sampling: Sampling) -> AsyncIterator[Piece]:
-        """The answer, piece by piece. Closing the iterator frees its place within one step.
+    def stream(self, tokens: Sequence[int], sampling: Sampling) -> AsyncGenerator[Piece]:
+        """The answer, piece by piece. Closing the generator frees its place within one step.
 
         Raises:
             Refused: prompt and answer do not fit.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -14,10 +14,7 @@ from mlops_runtime.preprocessing import Preprocessing
 from mlops_runtime.serving.engines.base import Broken, Finish, Piece, Refused, Sampling
 from mlops_runtime.serving.engines.openai import POLL, UNKNOWN, OpenAIEngine, drawn, reason
 from mlops_runtime.serving.settings import Settings
-from mlopsgen.contract import ports
-
-API_KEY = "ENGINE_API_KEY"
-"""Variable with the bearer token of the engine, where it asks for one."""
+from mlopsgen.contract import environment, ports
 
 CHARACTERS = 4
 """Of a token, as long as the engine has not counted: about what English has."""
@@ -64,7 +61,7 @@ class CustomEngine(OpenAIEngine):
             raise Refused("this model was not trained on chats: send a `prompt`")
         return Prompt([{**one, "content": self._preprocessing(one["content"])} for one in prompt])
 
-    async def stream(self, tokens: Sequence[int], sampling: Sampling) -> AsyncIterator[Piece]:
+    async def stream(self, tokens: Sequence[int], sampling: Sampling) -> AsyncGenerator[Piece]:
         """The answer, piece by piece; the last piece brings the number of tokens to what the engine counted."""
         given: Any = tokens.given if isinstance(tokens, Prompt) else list(tokens)
         chat = isinstance(given, list) and isinstance(given[0], dict)
@@ -93,7 +90,7 @@ class CustomEngine(OpenAIEngine):
         yield Piece("", (UNKNOWN,) * max(0, (total or 0) - count), (), finish)
 
     def _credentials(self) -> dict[str, str]:
-        key = os.environ.get(API_KEY, "").strip()
+        key = os.environ.get(environment.ENGINE_API_KEY, "").strip()
         return {"Authorization": f"Bearer {key}"} if key else {}
 
     async def _ready(self) -> None:

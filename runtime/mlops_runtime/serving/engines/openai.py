@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,6 +21,9 @@ UNKNOWN = -1
 
 POLL = 1.0
 """Seconds between two looks at the engine's health."""
+
+SILENCE = 3
+"""Looks without an answer after which the engine counts as down; one that refuses the connection does at once."""
 
 PATIENCE = 5.0
 """Seconds for connecting, and for an answer about health."""
@@ -95,7 +98,7 @@ class OpenAIEngine:
         assert self._text is not None
         return await self._text.encode(prompt)
 
-    async def stream(self, tokens: Sequence[int], sampling: Sampling) -> AsyncIterator[Piece]:
+    async def stream(self, tokens: Sequence[int], sampling: Sampling) -> AsyncGenerator[Piece]:
         """The answer, piece by piece."""
         body = {**drawn(self.name, sampling), "prompt": list(tokens), "return_token_ids": True}
         if sampling.logprobs:
@@ -124,12 +127,13 @@ class OpenAIEngine:
         values, tops = found["token_logprobs"][1:], found["top_logprobs"][1:]
         if len(values) != len(tokens) - 1:
             raise Broken("the engine scored another number of tokens than it was given")
-        first = []
+        first, highest = [], []
         for name, token, top in zip(found["tokens"][1:], tokens[1:], tops, strict=True):
             best = max(top, key=top.__getitem__)
             known = best.removeprefix("token_id:")
+            highest.append(top[best])
             first.append(int(known) if known != best and known.isdigit() else token if best == name else UNKNOWN)
-        return Scored(tuple(values), tuple(first))
+        return Scored(tuple(values), tuple(first), tuple(highest))
 
     async def classify(self, texts: Sequence[str]) -> list[dict[str, float]]:
         """Probability by label of each text."""
@@ -141,19 +145,25 @@ class OpenAIEngine:
     async def _ready(self) -> None:
         """What is to be done between the first sign of life and the first request."""
 
-    async def _look(self) -> bool:
+    async def _look(self) -> bool | None:
+        """Whether the engine is well; None when it does not say so in time, as when it is busy."""
         assert self._client is not None
         try:
             timeout = aiohttp.ClientTimeout(total=PATIENCE)
             async with self._client.get(self.address + self._health, timeout=timeout) as response:
                 return response.status == 200
-        except (aiohttp.ClientError, TimeoutError, OSError):
+        except TimeoutError:
+            return None
+        except (aiohttp.ClientError, OSError):
             return False
 
     async def _watch(self) -> None:
+        silent = 0
         while True:
             await asyncio.sleep(POLL)
-            found = await self._look()
+            look = await self._look()
+            silent = silent + 1 if look is None else 0
+            found = bool(look) or (0 < silent < SILENCE and self._healthy)
             if found != self._healthy:
                 logs.say("engine", "info" if found else "error", healthy=found, address=self.address)
             self._healthy = found
@@ -186,7 +196,7 @@ class OpenAIEngine:
         async with self._answered(path, body) as response:
             return orjson.loads(await response.read())
 
-    async def _events(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    async def _events(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         async with self._answered(path, {**body, "stream": True}) as response:
             async for line in response.content:
                 data = line.strip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import Request, Response
 
@@ -85,11 +85,9 @@ async def _answered(service: Service, call: Call, body: Completion, prompts: Seq
     for index, answer in enumerate(found):
         prompt = prompts[index // count]
         scored = await _likely(service, prompt) if body.echo and body.logprobs is not None else None
-        tokens = [*(prompt.tokens if scored else ()), *answer.tokens]
-        values = [*((None, *scored.logprobs) if scored else ()), *answer.logprobs]
-        first = [*((None, *scored.first) if scored else ()), *answer.tokens]
+        places = [*(_of_prompt(prompt, scored) if scored else ()), *_of_answer(answer.tokens, answer.logprobs)]
         text = prompt.text + answer.text if body.echo else answer.text
-        logprobs = _logprobs(service, body, tokens, values, first, text) if body.logprobs is not None else None
+        logprobs = _logprobs(service, body, places, text) if body.logprobs is not None else None
         choices.append({"index": index, "text": text, "logprobs": logprobs, "finish_reason": answer.finish})
     return choices
 
@@ -104,10 +102,7 @@ async def _scored(service: Service, call: Call, body: Completion, prompts: Seque
         found = await answers.together([one(*pair) for pair in zip(tickets, prompts, strict=True)])
     choices = []
     for index, (prompt, scored) in enumerate(zip(prompts, found, strict=True)):
-        logprobs = None
-        if scored is not None:
-            values, first = (None, *scored.logprobs), (None, *scored.first)
-            logprobs = _logprobs(service, body, prompt.tokens, values, first, prompt.text)
+        logprobs = _logprobs(service, body, _of_prompt(prompt, scored), prompt.text) if scored is not None else None
         choices.append({"index": index, "text": prompt.text, "logprobs": logprobs, "finish_reason": "length"})
         call.input_tokens += len(prompt.tokens)
         service.metrics.input_tokens.observe(len(prompt.tokens))
@@ -116,34 +111,42 @@ async def _scored(service: Service, call: Call, body: Completion, prompts: Seque
 
 async def _likely(service: Service, prompt: _Prompt) -> Scored:
     """How likely a prompt is; of a single token nothing is known."""
-    return await service.engine.score(prompt.tokens) if len(prompt.tokens) > 1 else Scored((), ())
+    return await service.engine.score(prompt.tokens) if len(prompt.tokens) > 1 else Scored((), (), ())
 
 
-def _logprobs(
-    service: Service,
-    body: Completion,
-    tokens: Sequence[int],
-    values: Sequence[float | None],
-    first: Sequence[int | None],
-    text: str,
-) -> dict[str, Any]:
-    """As OpenAI has them; the likeliest token of a place has a value where it is the token itself.
+class _Place(NamedTuple):
+    """A token where it stands: its log-probability, and the likeliest token there with its own; None if not known."""
 
-    An engine that does not tell its tokens may count more of them than it tells probabilities of.
-    """
-    tokens, first = tokens[: len(values)], first[: len(values)]
+    token: int
+    value: float | None = None
+    first: int | None = None
+    best: float | None = None
+
+
+def _of_prompt(prompt: _Prompt, scored: Scored) -> list[_Place]:
+    return [_Place(prompt.tokens[0]), *map(_Place, prompt.tokens[1:], scored.logprobs, scored.first, scored.best)]
+
+
+def _of_answer(tokens: Sequence[int], values: Sequence[float]) -> list[_Place]:
+    """An engine that does not tell its tokens may count more of them than it tells probabilities of."""
+    return [_Place(token, value, token, value) for token, value in zip(tokens, values, strict=False)]
+
+
+def _logprobs(service: Service, body: Completion, places: Sequence[_Place], text: str) -> dict[str, Any]:
+    """As OpenAI has them; of answers, whose likeliest tokens are not asked for, `top_logprobs` has what was drawn."""
     by_id = bool(body.return_tokens_as_token_ids)
-    shown = generation.names(service, tokens, text, by_id)
-    likely = generation.names(service, [token or 0 for token in first], text, by_id)
+    shown = generation.names(service, [place.token for place in places], text, by_id)
+    likely = generation.names(service, [place.first or 0 for place in places], text, by_id)
     top = [
-        None if token is None else {shown[place]: value} | ({} if token == tokens[place] else {likely[place]: None})
-        for place, (token, value) in enumerate(zip(first, values, strict=True))
+        None if place.first is None else {own: place.value} | ({} if place.first == place.token else {best: place.best})
+        for place, own, best in zip(places, shown, likely, strict=True)
     ]
     offsets, offset = [], 0
     for name in shown:
         offsets.append(offset)
         offset += 0 if by_id else len(name)
-    return {"tokens": shown, "token_logprobs": list(values), "top_logprobs": top, "text_offset": offsets}
+    values = [place.value for place in places]
+    return {"tokens": shown, "token_logprobs": values, "top_logprobs": top, "text_offset": offsets}
 
 
 async def _streamed(
@@ -171,5 +174,5 @@ async def _streamed(
 def _choice(service: Service, body: Completion, index: int, text: str, piece: Piece) -> dict[str, Any]:
     logprobs = None
     if body.logprobs is not None and piece.tokens:
-        logprobs = _logprobs(service, body, piece.tokens, piece.logprobs, piece.tokens, piece.text)
+        logprobs = _logprobs(service, body, _of_answer(piece.tokens, piece.logprobs), piece.text)
     return {"index": index, "text": text, "logprobs": logprobs, "finish_reason": piece.finish}

@@ -31,16 +31,16 @@ SLOWER: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(
     ("kind", "changed", "count", "together"),
-    [("llama", {}, 64, True), *((*k, 16, True) for k in BATCHED), *((*k, 6, False) for k in SLOWER)],
+    [("llama", {}, 64, True), *((*k, 8, True) for k in BATCHED), *((*k, 5, False) for k in SLOWER)],
 )
 def test_greedy_tokens_are_those_of_generate_for_a_mixed_load(
     folder: Folder, kind: str, changed: dict[str, Any], count: int, together: bool
 ) -> None:
     place = folder(kind, **changed)
-    asked = list(zip(prompts(count, 60), (random.Random(1).choices(range(1, 80), k=count)), strict=True))
+    asked = list(zip(prompts(count, 30), random.Random(1).choices(range(1, 28), k=count), strict=True))
 
     async def work() -> list[list[int]]:
-        engine = LocalEngine(place, slots=8, longest=160, prefill=24)
+        engine = LocalEngine(place, slots=min(8, count // 2), longest=60, prefill=24)
         await engine.start()
         assert engine._generation.network.chunked is together  # type: ignore[union-attr]
         found = await asyncio.gather(*(answer(engine, prompt, Sampling(most)) for prompt, most in asked))
@@ -50,7 +50,7 @@ def test_greedy_tokens_are_those_of_generate_for_a_mixed_load(
     mine = asyncio.run(work())
     model = load(place).model
     assert mine == [generated(model, prompt, most) for prompt, most in asked]
-    assert len({token for found in mine for token in found}) > 5
+    assert len({token for found in mine for token in found}) > 3
 
 
 @pytest.mark.parametrize("share", [1.0, 0.6])

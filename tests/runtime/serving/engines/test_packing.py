@@ -13,7 +13,7 @@ from mlops_runtime.serving.engines.local import LocalEngine, loading, packing
 from tests.runtime.serving.engines.conftest import Folder, answer, prompts, tokens
 
 
-def network(rows: int = 48) -> Any:
+def network() -> Any:
     """A few layers, with what they say to some rows."""
     import torch
     from torch import nn
@@ -24,7 +24,7 @@ def network(rows: int = 48) -> Any:
     return model
 
 
-@pytest.mark.parametrize("shape", [(1, 48), (2, 48), (1, 1, 48), (1, 70, 48)])
+@pytest.mark.parametrize("shape", [(1, 48), (2, 48), (1, 1, 48), (1, 33, 48), (1, 64, 48), (1, 70, 48)])
 def test_packed_layers_compute_the_same(shape: tuple[int, ...]) -> None:
     import torch
 
@@ -36,6 +36,13 @@ def test_packed_layers_compute_the_same(shape: tuple[int, ...]) -> None:
         assert torch.allclose(model(given), before, atol=1e-5)
         packing.unpack(model)
         assert torch.equal(model(given), before)
+
+
+def test_few_numbers_of_rows_are_computed() -> None:
+    """oneDNN keeps code for each, which takes time to make and memory to keep."""
+    found = [packing.computed(rows) for rows in range(1, 289)]
+    assert all(0 <= made - rows < packing.STEP for rows, made in enumerate(found, 1))
+    assert len(set(found)) < 50
 
 
 def test_memory_that_is_short_is_left_alone() -> None:

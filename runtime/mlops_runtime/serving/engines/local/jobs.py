@@ -70,6 +70,7 @@ class Score(Job):
         self._wanted = list(tokens[1:])
         self._logprobs: list[float] = []
         self._first: list[int] = []
+        self._best: list[float] = []
 
     def take(self, logits: Tensor) -> Scored | None:
         """Logits of the next positions; the result after the last one.
@@ -85,7 +86,9 @@ class Score(Job):
         if not bool(mass.isfinite().all()):
             raise Broken("the model computed something that is no number")
         self._logprobs += (logits.gather(1, wanted[:, None])[:, 0] - mass).tolist()
-        self._first += logits.argmax(1).tolist()
+        best, first = logits.max(1)
+        self._first += first.tolist()
+        self._best += (best - mass).tolist()
         if len(self._first) < len(self._wanted):
             return None
-        return Scored(tuple(self._logprobs), tuple(self._first))
+        return Scored(tuple(self._logprobs), tuple(self._first), tuple(self._best))

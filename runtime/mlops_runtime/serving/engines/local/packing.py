@@ -17,6 +17,9 @@ SHARE = 4
 ROWS = 32
 """Rows that the layout is best for; other numbers are right too."""
 
+STEP = 16
+"""Numbers of rows beyond that are multiples of this: oneDNN compiles code for each number and keeps it."""
+
 
 def pack(model: Any, free: int) -> bool:
     """Give each plain linear layer a packed copy of its weights.
@@ -48,6 +51,11 @@ def unpack(model: Any) -> None:
             vars(layer).pop("forward", None)
 
 
+def computed(rows: int) -> int:
+    """How many rows are computed where so many are wanted; the others are zeros."""
+    return rows if rows <= ROWS else -(-rows // STEP) * STEP
+
+
 def _pack(layer: nn.Linear) -> None:
     weight, bias = layer.weight.detach(), layer.bias
     packed = torch.ops.mkldnn._reorder_linear_weight(weight, ROWS)
@@ -56,7 +64,10 @@ def _pack(layer: nn.Linear) -> None:
         # One row alone is a product with a vector, which gains nothing.
         if given.shape[:-1].numel() == 1:
             return nn.functional.linear(given, weight, bias)
-        found: Tensor = torch.ops.mkldnn._linear_pointwise(given, packed, bias, "none", [], "")
-        return found
+        rows = given.shape[-2]
+        vain = computed(rows) - rows
+        padded = nn.functional.pad(given, (0, 0, 0, vain)) if vain else given
+        found: Tensor = torch.ops.mkldnn._linear_pointwise(padded, packed, bias, "none", [], "")
+        return found[..., :rows, :] if vain else found
 
     vars(layer)["forward"] = forward
