@@ -14,6 +14,8 @@ CONFIG = "MLOPS_CONFIG"
 """Path of the settings of a long-running part: `mlopsgen.project.settings` as YAML."""
 AUTH_TOKEN = "MLOPS_AUTH_TOKEN"  # noqa: S105
 """Bearer token that the serving app asks for."""
+RETRAIN_TOKEN = "MLOPS_RETRAIN_TOKEN"  # noqa: S105
+"""Bearer token that the receiver of retraining webhooks asks for."""
 ENGINE_API_KEY = "ENGINE_API_KEY"
 """Bearer token that a custom engine asks the serving app for."""
 

@@ -66,7 +66,12 @@ class Drift(Section):
         example={"prompt": ["length", "words"]},
         derived="the columns: length and words of texts, category, value",
     )
-    alpha: Share = field("1%", "False alarms over all features together (Holm).", unit="share", example="1%")
+    alpha: Share = field(
+        "1%",
+        "False alarms over all features together (Holm): of a comparison, and of the quality exporter a day.",
+        unit="share",
+        example="1%",
+    )
     min_effect: float = field(
         0.05,
         "Kolmogorov-Smirnov or Jensen-Shannon distance below which a shift is no drift, however many rows prove it.",

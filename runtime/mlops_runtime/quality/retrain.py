@@ -21,9 +21,6 @@ from mlops_runtime.serving import logs
 DRIFT, DECAY = "ModelInputDrift", "ModelAccuracyLow"
 """Names of the alerts that say the same."""
 
-TOKEN = "MLOPS_RETRAIN_TOKEN"  # noqa: S105
-"""Environment variable with the bearer token that the webhook asks for."""
-
 QUIET = 86_400.0
 """Seconds in which the same is told once at most: what comes and goes at a limit would start a training each time."""
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from mlops_runtime.quality import retrain, settings
+from mlops_runtime.quality import settings
 from mlops_runtime.quality.cycle import Cycles
 from mlops_runtime.quality.exposition import Values, listening
 from mlops_runtime.serving import logs
@@ -32,7 +32,7 @@ def quality(port: int = ports.QUALITY) -> int:
     given = settings.read()
     logs.install()
     values = Values(given)
-    cycles = Cycles(given, _secret(environment.AUTH_TOKEN), values, _secret(retrain.TOKEN))
+    cycles = Cycles(given, _secret(environment.AUTH_TOKEN), values, _secret(environment.RETRAIN_TOKEN))
     previous = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         with listening(values, port) as found:
