@@ -13,10 +13,8 @@ from mlopsgen.project.names import named
 from mlopsgen.project.plain import plain
 from mlopsgen.project.routing import TESTERS, main_rule
 from mlopsgen.project.telemetry import buckets
+from mlopsgen.spec.data import ANSWERS
 from mlopsgen.spec.traced import join
-
-ANSWERS = ("response", "label")
-"""Roles of columns that no request has."""
 
 
 def serving(project: Project, environment: Environment) -> dict[str, Any]:

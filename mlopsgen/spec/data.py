@@ -8,6 +8,9 @@ from mlopsgen.spec.base import Bounds, Items, Mistake, Section, field, model_val
 from mlopsgen.spec.scalars import FieldName, Function, Path, Share, Store
 
 Role = Literal["prompt", "response", "text", "label", "messages", "group", "other"]
+
+ANSWERS: tuple[Role, ...] = ("response", "label")
+"""Roles of columns that no request has."""
 Feature = Literal["length", "words", "value", "tokens", "category"]
 
 

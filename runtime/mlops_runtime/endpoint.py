@@ -21,7 +21,15 @@ SHOWN = 200
 
 
 class Unanswered(Exception):
-    """No answer, or one that cannot be used; the text says where and why, and holds no prompt."""
+    """No answer, or one that cannot be used; the text says where and why, and holds no prompt.
+
+    Attributes:
+        reason: why nobody answers; None where somebody did.
+    """
+
+    def __init__(self, text: str, reason: object = None) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 class Reply(NamedTuple):
@@ -96,12 +104,12 @@ class Endpoint:
         return self._ask("GET", path, None, timeout)
 
     def post(self, path: str, body: object, timeout: float = TIMEOUT) -> Reply:
-        """What POST of JSON answers, whatever its status.
+        """What POST answers, whatever its status: of bytes as they are, of anything else as JSON.
 
         Raises:
             Unanswered: nobody answers.
         """
-        return self._ask("POST", path, json.dumps(body).encode(), timeout)
+        return self._ask("POST", path, body if isinstance(body, bytes) else json.dumps(body).encode(), timeout)
 
     def _ask(self, method: str, path: str, body: bytes | None, timeout: float) -> Reply:
         place, begin = f"{method} {self.url}{path}", time.monotonic()
@@ -114,7 +122,7 @@ class Endpoint:
             return _reply(error.code, error.read(), error.headers, begin, place)
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error) or type(error).__name__
-            raise Unanswered(f"{place}: no answer: {reason}") from None
+            raise Unanswered(f"{place}: no answer: {reason}", reason) from None
 
 
 class _Straight(urllib.request.HTTPRedirectHandler):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from mlops_runtime import settings as file
 from mlops_runtime.errors import Mistaken
 from mlopsgen.contract import environment
 
@@ -56,20 +57,12 @@ def read() -> Settings:
     Raises:
         Mistaken: no settings, or settings that are not complete.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     path = os.environ.get(environment.CONFIG)
     if not path:
         raise Mistaken(
             f"{environment.CONFIG} is not set: it names the settings of the exporter, such as local/quality.yaml"
         )
-    try:
-        with open(path, encoding="utf-8") as stream:
-            content = YAML(typ="safe", pure=True).load(stream)
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise Mistaken(f"{path}, named by {environment.CONFIG}, cannot be read: {reason}") from None
+    content = file.content(path)
     try:
         found = _settings(content)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -14,12 +14,10 @@ from mlops_runtime.registry import flavor
 from mlops_runtime.tracking import server
 from mlops_runtime.training.rendering import Rendering
 from mlopsgen.contract import ports
+from mlopsgen.spec.data import ANSWERS
 
 WEIGHTS = ".safetensors"
 """Ending of what is not fetched."""
-
-ANSWERS = ("response", "label")
-"""Roles of columns that no request has."""
 
 
 class Subject(NamedTuple):

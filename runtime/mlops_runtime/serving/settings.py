@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mlops_runtime import parameters
+from mlops_runtime import settings as file
 from mlops_runtime.errors import Mistaken
 from mlopsgen.contract import environment, files, ports
 from mlopsgen.contract.metrics import LATENCY_BUCKETS, VARIANT, Setup
@@ -116,16 +117,7 @@ def token(settings: Settings) -> str | None:
 
 
 def _file(path: str) -> Settings:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        with open(path, encoding="utf-8") as stream:
-            content = YAML(typ="safe", pure=True).load(stream)
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise Mistaken(
-            f"{path}, named by {environment.CONFIG}, cannot be read: {' '.join(str(error).split())}"
-        ) from None
+    content = file.content(path)
     try:
         model, serving = content["model"], content["serving"]
         uri = (content.get("tracking") or {}).get("uri")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from mlops_runtime import endpoint
 from mlops_runtime.testing.verdict import fail
 
 TIMEOUT = 60.0
@@ -44,7 +44,7 @@ class Reply(NamedTuple):
 
 
 class Endpoint:
-    """An address and how to ask it.
+    """An address and how to ask it; a test fails where nobody answers.
 
     Args:
         url: without the paths of `mlopsgen.contract.ports`.
@@ -52,25 +52,20 @@ class Endpoint:
     """
 
     def __init__(self, url: str, token: str | None) -> None:
-        self.url = url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._endpoint = endpoint.Endpoint(url, token)
 
     def get(self, path: str) -> Reply:
         """What GET of a path answers."""
-        return self._ask("GET", path, None)
+        return _answered(f"GET {self._endpoint.url}{path}", lambda: self._endpoint.get(path, TIMEOUT))
 
     def post(self, path: str, body: object) -> Reply:
         """What POST answers: of bytes as they are, of anything else as JSON."""
-        return self._ask("POST", path, body if isinstance(body, bytes) else json.dumps(body).encode())
+        return _answered(f"POST {self._endpoint.url}{path}", lambda: self._endpoint.post(path, body, TIMEOUT))
 
-    def _ask(self, method: str, path: str, body: bytes | None) -> Reply:
-        place = f"{method} {self.url}{path}"
-        headers = {"Content-Type": "application/json", **self._headers}
-        request = urllib.request.Request(f"{self.url}{path}", body, headers, method=method)  # noqa: S310
-        try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT) as reply:  # noqa: S310
-                return Reply(reply.status, reply.read().decode(errors="replace"), place)
-        except urllib.error.HTTPError as error:
-            return Reply(error.code, error.read().decode(errors="replace"), place)
-        except OSError as error:
-            fail("endpoint", expected="an answer", found=getattr(error, "reason", error), at=[place])
+
+def _answered(place: str, ask: Callable[[], endpoint.Reply]) -> Reply:
+    try:
+        found = ask()
+    except endpoint.Unanswered as error:
+        fail("endpoint", expected="an answer", found=error.reason, at=[place])
+    return Reply(found.status, found.body.decode(errors="replace"), found.place)
