@@ -27,6 +27,7 @@ COMMANDS = {
     "smoke": "Send the smoke prompts to a deployed endpoint.",
     "bench": "Put load on a served model: latency percentiles, throughput, errors.",
     "quality": "Export quality metrics on a schedule.",
+    "experiment": "Plan an A/B test, assign its users, analyse what they got.",
     "rollout": "Drive, watch, pause, abort or promote a canary.",
 }
 """Name and meaning; the runtime has exactly these."""

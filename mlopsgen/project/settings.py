@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlopsgen.project.model import Environment, Project
-from mlopsgen.project.names import named
+from mlopsgen.project.names import named, selector
 from mlopsgen.project.plain import plain
 from mlopsgen.project.routing import TESTERS, main_rule
 from mlopsgen.project.telemetry import buckets
@@ -38,6 +38,7 @@ def serving(project: Project, environment: Environment) -> dict[str, Any]:
             "cpu": given.resources.limits.cpu or given.resources.cpu,
         },
         "drift": {"features": plain(project.data.drift.features)},
+        "experiment": None if environment.experiment is None else {"sticky": plain(environment.experiment.sticky)},
     }
 
 
@@ -64,7 +65,12 @@ def rollout(project: Project, environment: Environment) -> dict[str, Any]:
         **_common(project, environment),
         "model": {"name": project.model.name},
         "rollout": {name: plain(getattr(given, name)) for name in names}
-        | {"sticky": plain(given.sticky), "testers": plain(given.testers)},
+        | {
+            "sticky": plain(given.sticky),
+            "testers": plain(given.testers),
+            "latency_buckets": list(buckets(environment)),
+            "scrape_interval": environment.monitoring.scrape_interval,
+        },
         "experiment": plain(environment.experiment),
         "registry": {"keep": project.registry.keep},
         "prometheus": environment.monitoring.prometheus,
@@ -73,7 +79,9 @@ def rollout(project: Project, environment: Environment) -> dict[str, Any]:
             "champion": named(project, "champion"),
             "canary": named(project, "canary"),
             "route": project.name,
+            "lease": named(project, "rollout"),
             "rules": {"testers": TESTERS, "main": main_rule(project, environment)},
+            "routers": selector(project, "routing") if given.engine == "nginx" else None,
         },
     }
 

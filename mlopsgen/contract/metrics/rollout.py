@@ -7,7 +7,7 @@ from mlopsgen.contract.metrics.family import MODEL, Family
 RESULT = ("promoted", "rolled_back")
 
 REASON = ("error_rate", "latency_p95", "rating", "error_rate_against_champion", "latency_against_champion")
-"""Judgements that end a canary; `deadline` and `manual` end it too."""
+"""Judgements that end a canary; `unavailable` (its servers do not come up), `deadline` and `manual` end it too."""
 
 GATE = REASON
 VERDICT = ("pass", "fail", "hold")
@@ -51,7 +51,7 @@ FAMILIES: tuple[Family, ...] = (
         "counter",
         "Canaries taken back, by what ended them.",
         "rollouts",
-        (MODEL, ("reason", (*REASON, "deadline", "manual"))),
+        (MODEL, ("reason", (*REASON, "unavailable", "deadline", "manual"))),
         source="rollout",
     ),
     Family(

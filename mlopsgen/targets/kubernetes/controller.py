@@ -36,7 +36,7 @@ def context(project: Project, environment: Environment) -> dict[str, Any]:
 
 
 def rules(project: Project, environment: Environment) -> list[dict[str, Any]]:
-    """What the controller may do: move the weights, replace and scale the two Deployments, hold its lease."""
+    """What the controller may do: move the weights, replace and scale the two Deployments, hold its lease, tell of it."""
     group, resource = WEIGHTS[environment.rollout.engine]
     servers = [named(project, "champion"), named(project, "canary")]
     return [
@@ -47,7 +47,13 @@ def rules(project: Project, environment: Environment) -> list[dict[str, Any]]:
         _rule("coordination.k8s.io", ["leases"], ["create"], []),
         _rule("coordination.k8s.io", ["leases"], ["get", "update", "patch"], [named(project, "rollout")]),
         _rule("events.k8s.io", ["events"], ["create"], []),
+        *_nudges(environment),
     ]
+
+
+def _nudges(environment: Environment) -> list[dict[str, Any]]:
+    """nginx reads a mounted file, which the kubelet renews at once for a pod that was touched, else within minutes."""
+    return [_rule("", ["pods"], ["list", "patch"], [])] if environment.rollout.engine == "nginx" else []
 
 
 def _rule(group: str, resources: list[str], verbs: list[str], names: list[Any]) -> dict[str, Any]:

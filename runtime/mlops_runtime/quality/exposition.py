@@ -1,28 +1,20 @@
-"""What the exporter shows: the families of the contract, NaN where nothing is known, over a small HTTP server."""
+"""What the exporter shows: the families of the contract, NaN where nothing is known."""
 
 from __future__ import annotations
 
 import math
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 
 from mlops_runtime import exposition
-from mlops_runtime.errors import Mistaken
 from mlops_runtime.quality.drift import Look
 from mlops_runtime.quality.recent import Answers
 from mlops_runtime.quality.scoring import Scores
 from mlops_runtime.quality.settings import Settings
-from mlopsgen.contract import ports
 from mlopsgen.contract.metrics import FAMILIES, Setup, exported
 from mlopsgen.contract.metrics.quality import MEASURE, RESULT, SIGN
-
-EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 
 _KNOWN = ("model_quality_stale", "model_quality_samples", "model_drift_samples")
 """Gauges whose first value is 0, and right."""
@@ -118,51 +110,3 @@ class Values:
 
 def _mean(total: float, count: int) -> float:
     return total / count if count else math.nan
-
-
-@contextmanager
-def listening(values: Values, port: int = ports.QUALITY, host: str = "0.0.0.0") -> Iterator[int]:  # noqa: S104
-    """Answer `/metrics` and `/healthz` until the block ends.
-
-    Args:
-        values: that are shown.
-        port: 0 for any.
-        host: address to listen at.
-
-    Yields:
-        The port.
-
-    Raises:
-        Mistaken: the port is taken.
-    """
-
-    class Handler(BaseHTTPRequestHandler):
-        timeout = 30
-
-        def do_GET(self) -> None:
-            """Answer one request."""
-            pages: Mapping[str, Any] = {ports.METRICS: values.text, ports.HEALTH: lambda: b'{"status":"ok"}'}
-            path = self.path.partition("?")[0]
-            body: bytes = pages[path]() if path in pages else b'{"status":"not found"}'
-            self.send_response(200 if path in pages else 404)
-            self.send_header("Content-Type", EXPOSITION if path == ports.METRICS else "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            """Scrapes and probes are not worth a line."""
-
-    try:
-        server = ThreadingHTTPServer((host, port), Handler)
-    except OSError as error:
-        raise Mistaken(f"port {port} cannot be listened at ({error.strerror}): is another exporter running?") from None
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield int(server.server_address[1])
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from mlops_runtime.listening import listening
 from mlops_runtime.quality import settings
 from mlops_runtime.quality.cycle import Cycles
-from mlops_runtime.quality.exposition import Values, listening
+from mlops_runtime.quality.exposition import Values
 from mlops_runtime.serving import logs
 from mlopsgen.contract import environment, ports
 
@@ -35,7 +36,7 @@ def quality(port: int = ports.QUALITY) -> int:
     cycles = Cycles(given, _secret(environment.AUTH_TOKEN), values, _secret(environment.RETRAIN_TOKEN))
     previous = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        with listening(values, port) as found:
+        with listening(values.text, port) as found:
             logs.say("listening", port=found, server=given.server, every=given.every)
             forever(cycles.run, given.every)
     except SystemExit:

@@ -29,17 +29,18 @@ class Outcome(NamedTuple):
     reached: bool
 
 
-def promote(version: str) -> Outcome:
+def promote(version: str, of: tuple[str, int] | None = None) -> Outcome:
     """Make a version the champion; the one before is archived. Doing it again changes nothing.
 
     Args:
         version: number in the registry.
+        of: name of the registered model, and how many retired versions are kept; as `params.yaml` says when None.
 
     Raises:
         Mistaken: no such version, or the server does not answer.
     """
     with server.answering():
-        client, name, keep = opened()
+        client, name, keep = opened(of)
         now = state.settle(client, name, keep)
         _demand(client, name, version)
         if now.champion == version:
@@ -91,14 +92,30 @@ def rollback(version: str | None) -> Outcome:
     return Outcome(f"back to version {wanted} of {name}; version {now.champion} is archived", wanted, True)
 
 
-def opened() -> tuple[MlflowClient, str, int]:
-    """Client, name of the registered model, and how many retired versions are kept, as `params.yaml` says.
+def challenger(name: str) -> str | None:
+    """The version that is tried next; None for none.
+
+    Raises:
+        Mistaken: the registry has no such model, or does not answer.
+    """
+    with server.answering():
+        client, _, _ = opened((name, 0))
+        return state.look(client, name).challenger
+
+
+def opened(of: tuple[str, int] | None = None) -> tuple[MlflowClient, str, int]:
+    """Client, name of the registered model, and how many retired versions are kept.
+
+    Args:
+        of: both; as `params.yaml` says when None.
 
     Raises:
         Mistaken: no parameters, or the registry has no such model.
     """
-    given = parameters.read("model", "register")
-    name, keep = given["model"]["name"], int(given["register"]["keep"])
+    if of is None:
+        given = parameters.read("model", "register")
+        of = given["model"]["name"], int(given["register"]["keep"])
+    name, keep = of
     if not server.exists(server.uri()):
         raise _unknown(name)
     client = server.client()

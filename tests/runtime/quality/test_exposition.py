@@ -11,7 +11,8 @@ import pytest
 from mlops_runtime.data.shift import Shift
 from mlops_runtime.errors import Mistaken
 from mlops_runtime.quality.drift import Look
-from mlops_runtime.quality.exposition import Values, listening
+from mlops_runtime.listening import listening
+from mlops_runtime.quality.exposition import Values
 from mlops_runtime.quality.recent import Answers
 from mlops_runtime.quality.scoring import Scores
 from prometheus_client.parser import text_string_to_metric_families
@@ -159,7 +160,7 @@ def test_a_failed_cycle_leaves_values_and_the_time_of_the_last_good_one() -> Non
 
 
 def test_metrics_and_health_are_answered_and_nothing_else() -> None:
-    with listening(filled(), 0, "127.0.0.1") as port:
+    with listening(filled().text, 0, "127.0.0.1") as port:
         at = f"http://127.0.0.1:{port}"
         with urllib.request.urlopen(f"{at}/metrics") as reply:
             assert reply.headers["content-type"].startswith("text/plain; version=0.0.4")
@@ -168,5 +169,5 @@ def test_metrics_and_health_are_answered_and_nothing_else() -> None:
             assert reply.status == 200
         with pytest.raises(urllib.error.HTTPError, match="404"):
             urllib.request.urlopen(f"{at}/retrain")
-        with pytest.raises(Mistaken, match=rf"port {port} cannot"), listening(filled(), port, "127.0.0.1"):
+        with pytest.raises(Mistaken, match=rf"port {port} cannot"), listening(filled().text, port, "127.0.0.1"):
             pass

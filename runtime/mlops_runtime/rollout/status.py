@@ -1,0 +1,55 @@
+"""A rollout as people and pages see it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlops_runtime.rollout.state import State
+
+
+def content(state: State, steps: tuple[float, ...] = (), report: str = "") -> dict[str, Any]:
+    """Plain data: what `rollout status --format json` prints and the status page shows."""
+    return {
+        "id": state.id,
+        "phase": state.phase,
+        "champion": state.champion,
+        "canary": state.canary,
+        "step": state.step,
+        "steps": list(steps),
+        "weight": state.weight,
+        "held": round(state.held, 1),
+        "total": round(state.total, 1),
+        "began": state.began,
+        "ended": state.ended or None,
+        "reason": state.reason,
+        "text": state.text,
+        "history": [{"at": point.at, "weight": point.weight} for point in state.points],
+        "decisions": [decision._asdict() for decision in state.decisions],
+        "report": report,
+    }
+
+
+def show(found: dict[str, Any] | None) -> None:
+    """Print it for people."""
+    from datetime import UTC, datetime
+
+    from mlops_runtime.terminal import table
+
+    if found is None:
+        print("no rollout yet: `mlops-runtime rollout start` begins one")
+        return
+    steps = f" of {len(found['steps'])}" if found["steps"] else ""
+    print(
+        f"version {found['canary']} against version {found['champion'] or 'none'}: {found['phase'].replace('_', ' ')}"
+    )
+    print(
+        f"step {found['step'] + 1}{steps}, {found['weight'] * 100:.4g}% of the traffic, held for {found['held']:.0f} s"
+    )
+    print(found["text"])
+    if found["report"]:
+        print(f"report: {found['report']}")
+    rows = [
+        (datetime.fromtimestamp(one["at"], UTC).strftime("%m-%d %H:%M:%S"), one["outcome"], one["text"])
+        for one in found["decisions"]
+    ]
+    table(("when (UTC)", "what", "why"), rows)
