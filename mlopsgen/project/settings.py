@@ -54,6 +54,12 @@ def quality(project: Project, environment: Environment) -> dict[str, Any]:
             **plain(environment.monitoring.quality),
             "drift": {"features": plain(asked), "alpha": drift.alpha, "min_effect": drift.min_effect},
         },
+        "retrain": {
+            "repository": project.repository,
+            "commands": None,
+            "max_per_day": environment.monitoring.notify.retrain.max_per_day,
+            "min_interval": environment.monitoring.notify.retrain.min_interval,
+        },
     }
 
 

@@ -161,8 +161,13 @@ class Retrain(Section):
         derived="the quality exporter of the last environment",
     )
     auth: SecretRef | None = field(
-        None, "Bearer token.", example={"secret": "retrain", "key": "token"}, derived="none is sent"
+        None,
+        "Bearer token; the quality exporter takes no call without one.",
+        example={"secret": "retrain", "key": "token"},
+        derived="none is sent",
     )
+    max_per_day: int = field(2, "Trainings that alerts may start in 24 hours.", example=2, ge=1, le=1000)
+    min_interval: Duration = field("1h", "Time between two of them, at least.", unit="duration", example="6h")
 
 
 class Notify(Section):

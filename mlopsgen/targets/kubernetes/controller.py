@@ -36,7 +36,7 @@ def context(project: Project, environment: Environment) -> dict[str, Any]:
 
 
 def rules(project: Project, environment: Environment) -> list[dict[str, Any]]:
-    """What the controller may do: move the weights, replace and scale the two Deployments, hold its lease, tell of it."""
+    """What the controller may do: move the weights, replace and scale both Deployments, hold its lease, tell of it."""
     group, resource = WEIGHTS[environment.rollout.engine]
     servers = [named(project, "champion"), named(project, "canary")]
     return [

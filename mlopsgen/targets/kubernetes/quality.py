@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlopsgen.contract.commands import PROGRAM
-from mlopsgen.contract.environment import AUTH_TOKEN, MODEL_URI
+from mlopsgen.contract.environment import AUTH_TOKEN, MODEL_URI, RETRAIN_TOKEN
 from mlopsgen.contract.ports import HEALTH, QUALITY
 from mlopsgen.contract.release import NONE
 from mlopsgen.project import settings
@@ -18,7 +18,10 @@ from mlopsgen.targets.kubernetes import pods
 
 def context(project: Project, environment: Environment) -> dict[str, Any]:
     """What the template takes."""
+    retrain = environment.monitoring.notify.retrain
     token = {AUTH_TOKEN: environment.serving.auth} if environment.serving.auth is not None else {}
+    if retrain.auth is not None and retrain.url is None:
+        token[RETRAIN_TOKEN] = retrain.auth
     uri = join("models:/", project.model.name, "/", NONE)
     return pods.common(project, environment, "quality", "quality") | {
         "name": named(project, "quality"),

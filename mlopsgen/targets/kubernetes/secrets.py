@@ -27,15 +27,21 @@ class Needed(NamedTuple):
 def needed(project: Project, environment: Environment) -> list[Needed]:
     """Every Secret, by name."""
     found: dict[str, Needed] = {}
-    auth = environment.serving.auth
-    if auth is not None:
-        found[auth.secret] = Needed(auth.secret, (auth.key,), "bearer token of the API")
+    auth, retrain = environment.serving.auth, environment.monitoring.notify.retrain
+    asked = [(auth.secret, auth.key, "bearer token of the API")] if auth is not None else []
+    if retrain.auth is not None and retrain.url is None:
+        asked.append((retrain.auth.secret, retrain.auth.key, "bearer token of alerts that start a training"))
     if project.tracking.mlflow.uri is None:
-        name, key = TRACKING_SECRET
-        also = found[name].keys if name in found else ()
-        found[name] = Needed(name, tuple(dict.fromkeys((*also, key))), "address of MLflow")
+        asked.append((*TRACKING_SECRET, "address of MLflow"))
+    for name, key, why in asked:
+        known = found.get(name, Needed(name, (), ""))
+        whole = why if not known.why or known.why == why else f"{known.why}; {why}"
+        found[name] = Needed(name, tuple(dict.fromkeys((*known.keys, key))), whole)
     name = named(project, "credentials")
-    why = "environment variables such as `MLFLOW_TRACKING_TOKEN`, `HF_TOKEN`, credentials of the object store"
+    why = (
+        "environment variables such as `MLFLOW_TRACKING_TOKEN`, `HF_TOKEN`, credentials of the object store, and "
+        "`GITHUB_TOKEN` to start trainings"
+    )
     found[name] = Needed(name, (), why, optional=True)
     return [found[name] for name in sorted(found)]
 

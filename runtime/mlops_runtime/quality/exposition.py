@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 

@@ -14,15 +14,16 @@ from mlops_runtime.listening import listening
 from mlops_runtime.quality import settings
 from mlops_runtime.quality.cycle import Cycles
 from mlops_runtime.quality.exposition import Values
+from mlops_runtime.retrain.receiver import Receiver
 from mlops_runtime.serving import logs
 from mlopsgen.contract import environment, ports
 
 
-def quality(port: int = ports.QUALITY) -> int:
+def quality(port: int | None = None) -> int:
     """Run the exporter.
 
     Args:
-        port: to listen at.
+        port: to listen at; as the settings say when None.
 
     Returns:
         Exit code, after SIGTERM or SIGINT.
@@ -34,9 +35,11 @@ def quality(port: int = ports.QUALITY) -> int:
     logs.install()
     values = Values(given)
     cycles = Cycles(given, _secret(environment.AUTH_TOKEN), values, _secret(environment.RETRAIN_TOKEN))
+    receiver = Receiver(given.receiver, _secret(environment.RETRAIN_TOKEN)) if given.receiver is not None else None
     previous = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        with listening(values.text, port) as found:
+        takers = {ports.RETRAIN: receiver.take} if receiver is not None else {}
+        with listening(values.text, given.port if port is None else port, takers=takers) as found:
             logs.say("listening", port=found, server=given.server, every=given.every)
             forever(cycles.run, given.every)
     except SystemExit:
@@ -44,6 +47,8 @@ def quality(port: int = ports.QUALITY) -> int:
         # As it ends, the interpreter looks for garbage: seconds, among the objects of the libraries loaded here.
         gc.freeze()
     finally:
+        if receiver is not None:
+            receiver.stop()
         for number, handler in previous.items():
             signal.signal(number, handler)
     return 0

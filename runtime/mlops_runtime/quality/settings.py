@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 from mlops_runtime import settings as file
 from mlops_runtime.errors import Mistaken
-from mlopsgen.contract import environment
+from mlops_runtime.retrain.settings import Settings as Receiver
+from mlops_runtime.retrain.settings import settings as receiver
+from mlopsgen.contract import environment, ports
 
 
 class Settings(NamedTuple):
@@ -29,6 +31,8 @@ class Settings(NamedTuple):
         min_effect: distance below which nothing is drift.
         retrain: URL that hears of new drift and decay from here; None where only alerts start trainings.
         min_accuracy: accuracy below which the model has decayed; None where nobody says.
+        receiver: of webhooks that start trainings; None where there is none.
+        port: of the exporter.
     """
 
     name: str
@@ -44,6 +48,8 @@ class Settings(NamedTuple):
     min_effect: float
     retrain: str | None = None
     min_accuracy: float | None = None
+    receiver: Receiver | None = None
+    port: int = ports.QUALITY
 
     @property
     def watched(self) -> tuple[str, ...]:
@@ -105,4 +111,6 @@ def _settings(content: Mapping[str, Any]) -> Settings:
         min_effect=float(drift["min_effect"]),
         retrain=str(retrain["url"]) if retrain else None,
         min_accuracy=None if least is None else float(least),
+        receiver=receiver(name, content["retrain"]) if content.get("retrain") else None,
+        port=int(content.get("port") or ports.QUALITY),
     )

@@ -15,6 +15,9 @@ from mlopsgen.contract import ports
 LOCAL = "local"
 """Name of the environment that `mlopsgen up` runs."""
 
+RUNNING = ".mlops/run/rollout.yaml"
+"""Settings with the ports of a machine that `mlopsgen up` runs."""
+
 FASTEST = 1.0
 """Seconds between two looks at least."""
 
@@ -90,7 +93,7 @@ def _content(environment: str | None) -> tuple[str, Any]:
             raise Mistaken("say which environment: `--environment NAME`, such as `--environment local`")
         return configured, file.content(configured)
     if environment == LOCAL:
-        path = "local/rollout.yaml"
+        path = RUNNING if os.path.exists(RUNNING) else "local/rollout.yaml"
         _demand(path, environment)
         return path, file.content(path)
     path = f"deploy/{environment}/controller.yaml"

@@ -1,0 +1,1 @@
+"""Alerts start trainings: the webhook, the budget, the record, and what is started."""
