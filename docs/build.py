@@ -98,14 +98,18 @@ def _metrics() -> str:
 
 def _commands(group: click.Group, program: str, title: str, about: str) -> str:
     """Help of every command of a program, in the order of their names."""
-    lines = [MADE, f"# {title}\n", f"{about}\n"]
     parent = click.Context(group, info_name=program, **group.context_settings)
+    return "\n".join([MADE, f"# {title}\n", f"{about}\n", *_helps(group, parent)]) + "\n"
+
+
+def _helps(group: click.Group, parent: click.Context) -> Iterator[str]:
     for name in group.list_commands(parent):
         command = group.get_command(parent, name)
         assert command is not None
         context = click.Context(command, parent=parent, info_name=name, max_content_width=100)
-        lines += [f"\n## {program} {name}\n", "```", command.get_help(context), "```"]
-    return "\n".join(lines) + "\n"
+        yield from (f"\n## {context.command_path}\n", "```", command.get_help(context), "```")
+        if isinstance(command, click.Group):
+            yield from _helps(command, context)
 
 
 def _index() -> str:

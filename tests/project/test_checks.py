@@ -113,6 +113,8 @@ CASES: dict[str, str] = {
     "W255": SMALLEST + "monitoring: {alerts: {error_rate: «{max: 100%}»}}\n",
     "W255 fall": SMALLEST + "monitoring: {alerts: {traffic_drop: «{max: 50%, for: 10m, compared_to: 12m}»}}\n",
     "W255 accuracy": SMALLEST + "monitoring: {alerts: {accuracy: «{min: 0%}»}}\n",
+    "W258": SMALLEST + "monitoring: {alerts: {drift: {max: 0.2, retrain: «true»}}}\n",
+    "W258 custom": SMALLEST + "monitoring: {notify: {retrain: {auth: {secret: a, key: b}}}, alerts: {custom: [{name: A, summary: c, expr: model_queue_depth > 1, retrain: «true»}]}}\n",
     "E256": SMALLEST + "monitoring: {slo: {availability: «100%»}}\n",
     "E256 latency": SMALLEST + "monitoring: {slo: {latency: {quantile: «100%»}}}\n",
     "E251 in an overlay": SMALLEST + "environments: {a: {monitoring: {alerts: {custom: [{name: A, summary: c, expr: «model_queue_dept > 1»}]}}}}\n",

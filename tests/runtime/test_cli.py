@@ -18,47 +18,63 @@ from mlops_runtime.errors import Mistaken
 from mlopsgen.contract.commands import COMMANDS, PROGRAM
 from tests.conftest import ROOT
 
-LATER = {"rollout"}
-"""In the contract, and not in this package yet."""
-
 HEAVY = {"torch", "transformers", "mlflow", "numpy", "pandas", "scipy", "fastapi", "rich", "tqdm", "pydantic", "ruamel"}
+
+
+PROSE = ("runtime.md", "registry.md", "rollout.md", "experiment.md")
+
+EVERY = {
+    **cli.commands,
+    **{
+        f"{name} {inner}": command
+        for name, group in cli.commands.items()
+        if isinstance(group, click.Group)
+        for inner, command in group.commands.items()
+    },
+}
+"""Commands and those within them, by what people type."""
 
 
 def shown(name: str) -> str:
     """Help of a command."""
-    result = CliRunner().invoke(cli, [name, "--help"], catch_exceptions=False)
+    result = CliRunner().invoke(cli, [*name.split(), "--help"], catch_exceptions=False)
     assert result.exit_code == 0
     return result.stdout
 
 
 def test_there_is_a_command_for_each_of_the_contract() -> None:
-    assert set(cli.commands) == set(COMMANDS) - LATER
+    assert set(cli.commands) == set(COMMANDS)
 
 
-@pytest.mark.parametrize("name", cli.commands)
+@pytest.mark.parametrize("name", EVERY)
 def test_every_command_has_help_with_examples_that_it_takes(name: str) -> None:
     text = shown(name)
-    assert " ".join(text.split()).find(COMMANDS[name]) > 0
+    if name in COMMANDS:
+        assert " ".join(text.split()).find(COMMANDS[name]) > 0
     _, _, tail = text.partition("Example")
     examples = tail.partition("\n\n")[0].replace("\\\n", " ").splitlines()[1:]
     ours = [words for line in examples if PROGRAM in (words := shlex.split(line.partition(" > ")[0]))]
     assert ours
     for words in ours:
-        _, command, *arguments = words[words.index(PROGRAM) :]
-        assert command == name
-        cli.commands[name].make_context(name, arguments)
+        given = words[words.index(PROGRAM) + 1 :]
+        own = name.split()
+        assert given[: len(own)] == own
+        command = EVERY[name]
+        if isinstance(command, click.Group):
+            command, own = command.commands[given[1]], given[:2]
+        command.make_context(name, given[len(own) :])
 
 
-@pytest.mark.parametrize("name", cli.commands)
+@pytest.mark.parametrize("name", EVERY)
 def test_every_command_and_option_is_in_the_documentation(name: str) -> None:
     page = (ROOT / "docs" / "commands-runtime.md").read_text(encoding="utf-8")
     _, _, section = page.partition(f"## {PROGRAM} {name}\n")
     section = section.partition("\n## ")[0]
-    for parameter in cli.commands[name].params:
-        context = click.Context(cli.commands[name])
+    for parameter in EVERY[name].params:
+        context = click.Context(EVERY[name])
         expected = parameter.opts[0] if isinstance(parameter, click.Option) else parameter.make_metavar(context)
         assert expected in section, expected
-    prose = "".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("runtime.md", "registry.md"))
+    prose = "".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in PROSE)
     assert re.search(rf"`({PROGRAM} )?{name}\b|{PROGRAM} {name}\b", prose), f"{name} is explained nowhere"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from mlopsgen.contract.alerts import NAMES
 from mlopsgen.contract.metrics import KNOWN, Setup, exported
@@ -32,6 +33,7 @@ def check(view: View) -> Iterator[Diagnostic]:
     yield from _custom(view)
     yield from _limits(view)
     yield from _objectives(view)
+    yield from _trainings(view)
 
 
 def _setup(view: View) -> Setup:
@@ -100,3 +102,28 @@ def _objectives(view: View) -> Iterator[Diagnostic]:
         if share >= 1:
             message = "an objective of 100% leaves no budget that could burn"
             yield view.finding("E256", message, "monitoring", "slo", *path, help="allow some failures: `99.9%`")
+
+
+def _trainings(view: View) -> Iterator[Diagnostic]:
+    """Alerts that ask our own receiver for a training, which it would refuse."""
+    alerts, given = view.spec.monitoring.alerts, view.spec.monitoring.notify.retrain
+    if given.url is not None:
+        return
+    help = "set `monitoring.notify.retrain.auth` and `project.repository`, or `monitoring.notify.retrain.url`"
+    missing = [
+        text
+        for text, value in (
+            ("nobody proves to be Alertmanager", given.auth),
+            ("no repository is named whose workflow trains", view.spec.project.repository),
+        )
+        if value is None
+    ]
+    if not missing:
+        return
+    names = ("latency_p95", "error_rate", "gpu_memory", "traffic_drop", "accuracy", "drift")
+    found: list[tuple[Path, Any]] = [(("monitoring", "alerts", name), getattr(alerts, name)) for name in names]
+    found += [(("monitoring", "alerts", "custom", index), each) for index, each in enumerate(alerts.custom)]
+    for path, alert in found:
+        if alert is not None and alert.retrain:
+            message = f"this alert starts no training: {' and '.join(missing)}"
+            yield view.finding("W258", message, *path, "retrain", help=help)
