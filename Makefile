@@ -1,4 +1,4 @@
 # For the habit: ./dev does the work and needs no make.
-.PHONY: demo test lint docs bench setup
-demo test lint docs bench setup:
+.PHONY: demo demo-broken test lint docs bench setup
+demo demo-broken test lint docs bench setup:
 	@./dev $@

@@ -13,10 +13,15 @@ from mlopsgen.version import VERSION
 COMMANDS = {
     "build": "Compile the spec into files.",
     "completion": "Print the shell completion script.",
+    "diff": "Say what differs in the output, object by object.",
+    "down": "End what `mlopsgen up` runs.",
     "explain": "Explain a field of mlops.yaml or a diagnostic code.",
     "init": "Write a first mlops.yaml.",
+    "plan": "Say what a change of the spec does, worst first.",
     "schema": "Print the JSON Schema of mlops.yaml.",
     "show": "Print the resolved spec, with where each value came from.",
+    "status": "Tell how what `mlopsgen up` runs is.",
+    "up": "Run everything on this machine.",
     "validate": "Check the spec without writing anything.",
 }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlopsgen.contract.commands import PROGRAM
+from mlopsgen.contract.ports import QUALITY, ROLLOUT
 from mlopsgen.project import settings
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.targets.local import ports
@@ -20,10 +22,7 @@ def every(project: Project, environment: Environment) -> dict[str, tuple[dict[st
     found = {"champion": (_server(project, environment, ports.CHAMPION), "Settings of the champion on one machine.")}
     if environment.canary:
         found["canary"] = (_server(project, environment, ports.CANARY), "Settings of the canary on one machine.")
-    found["quality"] = (
-        {**_here(settings.quality(project, environment)), "server": ports.address(ports.CHAMPION)},
-        "Settings of the quality exporter on one machine.",
-    )
+    found["quality"] = (_quality(project, environment), "Settings of the quality exporter on one machine.")
     if environment.canary:
         found["rollout"] = (_rollout(project, environment), "Settings of the rollout controller on one machine.")
     return found
@@ -34,11 +33,20 @@ def _server(project: Project, environment: Environment, port: int) -> dict[str, 
     return {**found, "serving": {**found["serving"], "port": port}}
 
 
+def _quality(project: Project, environment: Environment) -> dict[str, Any]:
+    found = _here(settings.quality(project, environment))
+    collect = [["dvc", "repro", "--force", "--single-item", "collect"]] if project.data.collect is not None else []
+    start = [[PROGRAM, "rollout", "start", "--environment", NAME]] if environment.canary else []
+    retrain = {**found["retrain"], "repository": None, "commands": [*collect, ["dvc", "repro"], *start]}
+    return {**found, "server": ports.address(ports.CHAMPION), "port": QUALITY, "retrain": retrain}
+
+
 def _rollout(project: Project, environment: Environment) -> dict[str, Any]:
     found = _here(settings.rollout(project, environment))
     del found["cluster"]
     return {
         **found,
+        "port": ROLLOUT,
         "rollout": {**found["rollout"], "engine": ENGINE},
         "prometheus": ports.address(ports.PROMETHEUS),
         "local": {
@@ -46,6 +54,8 @@ def _rollout(project: Project, environment: Environment) -> dict[str, Any]:
             "envoy": ports.address(ports.ENVOY_ADMIN),
             "champion": ports.address(ports.CHAMPION),
             "canary": ports.address(ports.CANARY),
+            "servers": ports.RELEASES,
+            "status": ports.ROLLOUT_STATUS,
         },
     }
 

@@ -50,6 +50,8 @@ def test_the_controller_finds_envoy_s_routes() -> None:
         "envoy": "http://127.0.0.1:9901",
         "champion": "http://127.0.0.1:18000",
         "canary": "http://127.0.0.1:18001",
+        "servers": ".mlops/servers.json",
+        "status": ".mlops/rollout/status.json",
     }
     envoy = outputs("full")["local/envoy.yaml"]
     assert f"path: {found['local']['routes']}\n" in envoy
