@@ -88,6 +88,16 @@ class Place:
         self.acme(f"return [File(path={path!r}, template={name!r}, context={context!r})]")
         self.spec(ACME + "templates: ops\n")
 
+    def git(self, *arguments: str) -> None:
+        command = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *arguments]
+        subprocess.run(command, cwd=self.folder, check=True, capture_output=True)
+
+    def commit(self) -> None:
+        """Commit all there is, in a repository of its own."""
+        self.git("init", "--quiet")
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", "x")
+
     def starved(self, *arguments: str) -> Told:
         """Run the command where no file may grow beyond ten bytes."""
         made = subprocess.run(

@@ -158,6 +158,58 @@ def _cannot_write(place: Place):
     return told, [("E309", None, None)]
 
 
+@case("E320")
+def _no_repository(place: Place):
+    place.spec(ONLY_DVC)
+    place.patch.setenv("GIT_CEILING_DIRECTORIES", str(place.folder.parent))
+    return place.tell("diff", "--base", "HEAD"), [("E320", None, None)]
+
+
+@case("E321")
+def _no_commit(place: Place):
+    place.spec(ONLY_DVC)
+    place.git("init", "--quiet")
+    return place.tell("diff", "--base", "HEAD"), [("E321", None, None)]
+
+
+@case("E322")
+def _not_committed(place: Place):
+    place.commit()
+    place.spec(ONLY_DVC)
+    return place.tell("plan", "--base", "HEAD"), [("E322", None, None)]
+
+
+@case("E323")
+def _broken_then(place: Place):
+    place.spec(ONLY_DVC + "wrong: 1\n")
+    place.commit()
+    place.spec(ONLY_DVC)
+    return place.tell("plan", "--base", "HEAD"), [("E323", None, None), ("E101", 6, 1)]
+
+
+@case("E324")
+def _never_built(place: Place):
+    place.spec(ONLY_DVC)
+    return place.tell("diff", "--base", "lock"), [("E324", None, None)]
+
+
+@case("W320")
+def _another_version(place: Place):
+    place.spec(ONLY_DVC)
+    place.build()
+    lock = place.folder / "mlops.lock"
+    lock.write_text(re.sub("(?m)^mlopsgen .*$", "mlopsgen 0.0.1", lock.read_text()))
+    place.commit()
+    return place.tell("diff", "--base", "HEAD"), [("W320", None, None)]
+
+
+@case("W321")
+def _no_lock(place: Place):
+    place.spec(ONLY_DVC)
+    place.commit()
+    return place.tell("plan", "--base", "HEAD"), [("W321", None, None)]
+
+
 @case("E401")
 def _broken_template(place: Place):
     place.template("a: 1\nb: [[ oops\n")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mlopsgen.diagnostics.catalogue import language, output, reading, sections
+from mlopsgen.diagnostics.catalogue import language, monitoring, output, reading, review, sections
 from mlopsgen.diagnostics.catalogue.code import Code
 
-CODES: dict[str, Code] = {code.id: code for code in (*reading.CODES, *language.CODES, *sections.CODES, *output.CODES)}
+CODES: dict[str, Code] = {
+    code.id: code for module in (reading, language, sections, monitoring, output, review) for code in module.CODES
+}

@@ -1,0 +1,48 @@
+"""32x: what a spec is compared with."""
+
+from mlopsgen.diagnostics.catalogue.code import Code
+
+CODES = (
+    Code(
+        "E320",
+        "git cannot be asked",
+        "A revision was named, and there is no git, no repository, or git refuses to look at it.",
+        "Run it inside of the repository, or compare with the files on disk: `mlopsgen diff` without `--base`.",
+    ),
+    Code(
+        "E321",
+        "no such revision",
+        "Git does not know the revision. A shallow clone knows the last commit only.",
+        "Look at `git log`, or fetch more: `git fetch --unshallow`, `fetch-depth: 0` in a workflow.",
+    ),
+    Code(
+        "E322",
+        "spec is not in the revision",
+        "The spec was added, renamed or moved later, or was never committed.",
+        "Name its place then, as in `--base REV:path/mlops.yaml`, or a later revision.",
+    ),
+    Code(
+        "E323",
+        "spec of the revision does not compile",
+        "The spec had mistakes then, or a rule came since. What is wrong with it stands beside.",
+        "Compare with the files as they were committed, `mlopsgen diff --base REV --committed`, or with another revision.",
+    ),
+    Code(
+        "E324",
+        "nothing to compare with",
+        "The base has no `mlops.lock`, or the lock alone does not hold what is asked for.",
+        "Run `mlopsgen build` first, or name a revision with a spec.",
+    ),
+    Code(
+        "W320",
+        "base was written by another version",
+        "The generated files of the revision come from another version of mlopsgen.",
+        "Both sides are compiled by this version; add `--committed` to see what the other one wrote.",
+    ),
+    Code(
+        "W321",
+        "base has no lock",
+        "Without a lock nobody knows which pins were in force; mlopsgen's own are taken.",
+        "Commit `mlops.lock` beside the files.",
+    ),
+)
