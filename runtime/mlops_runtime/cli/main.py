@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from mlops_runtime.cli import pipeline, registry, serving
+from mlops_runtime.cli import experiment, pipeline, registry, rollout, serving
 from mlopsgen.contract.commands import PROGRAM
 from mlopsgen.version import VERSION
 
@@ -34,6 +34,8 @@ COMMANDS: tuple[click.Command, ...] = (
     serving.smoke,
     serving.bench,
     serving.quality,
+    experiment.experiment,
+    rollout.rollout,
 )
 
 

@@ -28,7 +28,7 @@ def history() -> list[dict[str, Any]]:
         state.say(
             f"the alias points to version {found.champion} and the last entry is {last}: the next operation settles it"
         )
-    ends = [later.done or later.at for _, later in pairwise(entries)]
+    ends: list[str | None] = [later.done or later.at for _, later in pairwise(entries)]
     spans = [
         {
             "version": entry.version,
@@ -39,7 +39,7 @@ def history() -> list[dict[str, Any]]:
             "by": entry.by,
             "run_id": entry.run_id,
         }
-        for entry, end in zip(entries, [*ends, None], strict=True)
+        for entry, end in zip(entries, [*ends, None][: len(entries)], strict=True)
     ]
     return spans[::-1]
 

@@ -23,10 +23,20 @@ def content(state: State, steps: tuple[float, ...] = (), report: str = "") -> di
         "ended": state.ended or None,
         "reason": state.reason,
         "text": state.text,
+        "stages": _stages(state),
         "history": [{"at": point.at, "weight": point.weight} for point in state.points],
         "decisions": [decision._asdict() for decision in state.decisions],
         "report": report,
     }
+
+
+def _stages(state: State) -> list[dict[str, float]]:
+    """When each share began, for `mlops-runtime experiment analyze --stages`."""
+    found: list[dict[str, float]] = []
+    for point in state.points:
+        if not found or found[-1]["share"] != point.weight:
+            found.append({"at": point.at, "share": point.weight})
+    return found
 
 
 def show(found: dict[str, Any] | None) -> None:

@@ -44,6 +44,7 @@ class Call:
         input_tokens: of its prompts.
         output_tokens: of its answers.
         finish: why its answers ended.
+        rating: that it brought, once it was taken.
     """
 
     def __init__(self, method: str, path: str, headers: Mapping[bytes, bytes], timeout: float) -> None:
@@ -60,6 +61,7 @@ class Call:
         self.input_tokens = self.output_tokens = 0
         self.finish: list[str] = []
         self.first_token: float | None = None
+        self.rating: int | None = None
 
     @property
     def seconds(self) -> float:

@@ -109,6 +109,7 @@ class Gate:
             self._count(call)
         if call.path not in QUIET:
             logs.ended(call, self._service)
+            logs.outcome(call, self._service)
         if span is not None and self._service.traces is not None:
             self._service.traces.end(span, call)
 

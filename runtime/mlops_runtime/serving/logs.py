@@ -11,9 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from mlops_runtime.experiment.assignment import pseudonym
+from mlopsgen.contract.metrics import FAILED
+
 if TYPE_CHECKING:
     from mlops_runtime.serving.calls import Call
     from mlops_runtime.serving.service import Service
+
+
+OUTCOME = "outcome"
+"""Event of a line with what a user of an experiment got: an answer, none, or the chance to rate one."""
 
 
 def say(event: str, level: str = "info", **facts: Any) -> None:
@@ -46,6 +53,29 @@ def ended(call: Call, service: Service) -> None:
     if call.problem is not None:
         facts["error"] = call.problem.code
     say("request", "error" if call.status >= 500 else "info", **facts)
+
+
+def outcome(call: Call, service: Service) -> None:
+    """What a user of an experiment got, by pseudonym; nothing where there is no experiment or no user.
+
+    Refused and abandoned requests say nothing about the model: their `success` is null. `seconds` is null for all that
+    did not take its time: an error that comes at once is no quick answer, and a late one is at least as slow as this.
+    """
+    experiment = service.settings.experiment
+    user = call.headers.get(experiment.header.encode(), b"").strip() if experiment is not None else b""
+    if experiment is None or not user or not (call.counted or call.rating is not None):
+        return
+    facts: dict[str, Any] = {
+        "variant": service.settings.variant,
+        "version": service.model.version,
+        "user": pseudonym(experiment.salt, user),
+    }
+    if call.rating is not None:
+        say(OUTCOME, **facts, rating=call.rating)
+        return
+    success = True if call.outcome == "success" else False if call.outcome in FAILED else None
+    timed = call.outcome in ("success", "timeout")
+    say(OUTCOME, **facts, success=success, seconds=round(call.seconds, 6) if timed else None)
 
 
 def failed(call: Call, error: BaseException) -> None:

@@ -32,6 +32,18 @@ class RateLimit(NamedTuple):
     by: str | None
 
 
+class Experiment(NamedTuple):
+    """What the records of users' outcomes need.
+
+    Attributes:
+        header: that tells users apart, in lower case.
+        salt: of their pseudonyms, the same for champion and canary.
+    """
+
+    header: str
+    salt: str
+
+
 class Settings(NamedTuple):
     """What a server is told. No secret is part of it.
 
@@ -57,6 +69,7 @@ class Settings(NamedTuple):
         cpu: cores of this server; None when it is not known.
         gpu_hour: price of one for an hour; None when it is not known.
         drift: features by column, as `data.drift.features`; None where the settings do not name them.
+        experiment: None where there is none, and no outcome of a user is written.
     """
 
     name: str
@@ -80,6 +93,7 @@ class Settings(NamedTuple):
     cpu: float | None = None
     gpu_hour: float | None = None
     drift: Mapping[str, Sequence[str]] | None = None
+    experiment: Experiment | None = None
 
     @property
     def setup(self) -> Setup:
@@ -122,6 +136,7 @@ def _file(path: str) -> Settings:
         model, serving = content["model"], content["serving"]
         uri = (content.get("tracking") or {}).get("uri")
         found = _settings(model, serving, content.get("environment", ""), content.get("drift"))
+        found = found._replace(experiment=_experiment(content))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Mistaken(f"{path} holds no settings of the serving app ({error!r}): run `mlopsgen build`") from None
     if uri:
@@ -184,6 +199,14 @@ def _settings(
         gpu_hour=None if cost is None else float(cost["gpu_hour"]),
         drift=(drift or {}).get("features"),
     )
+
+
+def _experiment(content: Mapping[str, Any]) -> Experiment | None:
+    given = content.get("experiment")
+    if given is None:
+        return None
+    salt = f"{content['project']}/{content['environment']}"
+    return Experiment(str(given["sticky"]["header"]).lower(), salt)
 
 
 def _address(variable: str | None) -> str | None:

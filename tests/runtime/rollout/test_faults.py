@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
-from mlops_runtime.rollout import actions, report
+from mlops_runtime.experiment import stages
+from mlops_runtime.rollout import actions, report, status
 from mlops_runtime.rollout.places.lease import SECONDS
 
 from tests.runtime.rollout.world import DEPLOYMENT, LEASE, ROUTE, Killed, Traffic, World, route
@@ -386,3 +390,17 @@ def test_a_paused_canary_that_turns_bad_is_taken_back() -> None:
     world.run(controller)
     assert world.state is not None
     assert world.state.phase == "rolled_back"
+
+
+def test_the_stages_of_a_rollout_are_those_that_an_experiment_reads(tmp_path: Path) -> None:
+    world = begun()
+    world.wall = time.time() + 1
+    world.run(world.controller())
+    assert world.state is not None
+    path = tmp_path / "rollout.json"
+    path.write_text(json.dumps(status.content(world.state)), encoding="utf-8")
+    found = stages.read(str(path))
+    assert found.shares == (0, 0.05, 0.25, 0.5, 1, 0)
+    begins = [at for at, share in world.weights if share == 0.25]
+    # The world notes a weight at the end of its turn.
+    assert 0 <= begins[0] - (found.begins[2] - world.wall) <= 16

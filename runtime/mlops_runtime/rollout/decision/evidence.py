@@ -1,13 +1,16 @@
 """What speaks for and against a canary, since the rollout and since the step began.
 
 Windows are joined to blocks of about 15 seconds, whatever the pace of the looks; the open block counts as it stands.
+Evidence multiplies, so a long good time would drown what comes after it. Part of the stake is therefore kept and laid
+down later, a bit at the begin of each step and a bit after each block: harm that begins late is found late by minutes
+at most, and the chance of a false alarm stays what it is, for all stakes together are 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite, log
+from math import exp, isfinite, log, log1p
 from typing import Any, NamedTuple
 
 from mlops_runtime.rollout.decision.policy import BLOCK, LATER, Policy
@@ -15,6 +18,9 @@ from mlops_runtime.rollout.decision.wagers import mean_log
 from mlops_runtime.rollout.decision.windows import Arm, Window, checked, joined, nothing
 
 Wealth = tuple[float, ...]
+
+FADE = 0.95
+"""What is left after a block of what was recent: about five minutes in all."""
 
 
 class Tilt(NamedTuple):
@@ -40,6 +46,40 @@ class Tilt(NamedTuple):
         return (self.canary + 1) / (self.champion + 1)
 
 
+class Recent(NamedTuple):
+    """The last minutes; what is older fades block by block.
+
+    Attributes:
+        tilt: the same ratio.
+        requests: the canary's, and how many of them failed.
+        champion: its histogram of latency.
+        canary: its histogram of latency.
+    """
+
+    tilt: Tilt
+    requests: tuple[float, float]
+    champion: tuple[float, ...]
+    canary: tuple[float, ...]
+
+    def plus(self, window: Window) -> Recent:
+        """With one window more."""
+        return Recent(
+            self.tilt.plus(window),
+            (self.requests[0] + window.canary.requests, self.requests[1] + window.canary.failed),
+            _sum(self.champion, window.champion.latency),
+            _sum(self.canary, window.canary.latency),
+        )
+
+    def faded(self) -> Recent:
+        """After one block more."""
+        return Recent(
+            Tilt(FADE * self.tilt.canary, FADE * self.tilt.champion),
+            (FADE * self.requests[0], FADE * self.requests[1]),
+            tuple([FADE * count for count in self.champion]),
+            tuple([FADE * count for count in self.canary]),
+        )
+
+
 @dataclass(frozen=True)
 class Evidence:
     """Immutable; `seen` and `stepped` give the next one.
@@ -51,9 +91,10 @@ class Evidence:
         open: what the open block adds to each bet as it stands.
         tilt: ratio of failures since the rollout began.
         tilt_step: ratio of failures since the step began.
-        wealth: logarithm of each bet's wealth over the closed blocks, wager by wager, staked when the rollout began.
-        wealth_step: the same, staked when the step began.
+        recent: ratio of failures, and latency, of the last minutes.
+        wealth: logarithm of each bet's wealth over the closed blocks, wager by wager.
         steps: steps left behind.
+        staked: those after which the stake of a step was added.
     """
 
     rollout: Window
@@ -62,16 +103,18 @@ class Evidence:
     open: Wealth
     tilt: Tilt
     tilt_step: Tilt
+    recent: Recent
     wealth: Wealth
-    wealth_step: Wealth
     steps: int
+    staked: int
 
     @classmethod
     def empty(cls, policy: Policy) -> Evidence:
         """Of a rollout that has just begun."""
-        none = nothing(len(policy.bounds) + 1)
-        even = (0.0,) * sum(wager.bets for wager in policy.wagers)
-        return cls(none, none, none, even, Tilt(0.0, 0.0), Tilt(0.0, 0.0), even, even, 0)
+        none, bets = nothing(len(policy.bounds) + 1), sum(wager.bets for wager in policy.wagers)
+        stake = (log(1 - LATER),) * bets
+        even, empty = Tilt(0.0, 0.0), (0.0,) * (len(policy.bounds) + 1)
+        return cls(none, none, none, (0.0,) * bets, even, even, Recent(even, (0.0, 0.0), empty, empty), stake, 0, 0)
 
     def seen(self, policy: Policy, window: Window) -> Evidence:
         """With one window more.
@@ -89,30 +132,26 @@ class Evidence:
             open=_gains(policy, block, rollout),
             tilt=self.tilt.plus(window),
             tilt_step=self.tilt_step.plus(window),
+            recent=self.recent.plus(window),
+            wealth=_staked(self.wealth, (self.steps - self.staked) * policy.step_stake),
+            staked=self.steps,
         )
-        return found._closed() if block.seconds >= BLOCK else found
+        if block.seconds < BLOCK:
+            return found
+        closed, stake = found._closed(), policy.block_stake if rollout.seconds <= policy.deadline else 0.0
+        return replace(closed, recent=closed.recent.faded(), wealth=_staked(closed.wealth, stake))
 
     def stepped(self) -> Evidence:
         """At the begin of the next step: its counts begin again, the evidence since the rollout began goes on."""
         closed = self._closed()
-        return replace(
-            closed, step=closed.block, tilt_step=Tilt(0.0, 0.0), wealth_step=closed.open, steps=self.steps + 1
-        )
+        return replace(closed, step=closed.block, tilt_step=Tilt(0.0, 0.0), steps=self.steps + 1)
 
     def logs(self, policy: Policy) -> list[float]:
         """Logarithm of the evidence of each of the policy's wagers."""
-        whole, since = _sum(self.wealth, self.open), _sum(self.wealth_step, self.open)
-        found, at = [], 0
+        wealth, found, at = _sum(self.wealth, self.open), [], 0
         for wager in policy.wagers:
-            end = at + wager.bets
-            value = mean_log(whole[at:end])
-            if policy.later:
-                value += log(1 - LATER)
-                if self.steps:
-                    late = log(policy.later) + mean_log(since[at:end])
-                    value = log(2) + mean_log((value, late))
-            found.append(value)
-            at = end
+            found.append(mean_log(wealth[at : at + wager.bets]))
+            at += wager.bets
         return found
 
     def content(self) -> dict[str, Any]:
@@ -123,9 +162,10 @@ class Evidence:
             "block": _plain(self.block),
             "tilt": list(self.tilt),
             "tilt_step": list(self.tilt_step),
+            "recent": [list(part) for part in self.recent],
             "wealth": list(self.wealth),
-            "wealth_step": list(self.wealth_step),
             "steps": self.steps,
+            "staked": self.staked,
         }
 
     @classmethod
@@ -140,14 +180,18 @@ class Evidence:
                 _window(content[name], len(policy.bounds) + 1) for name in ("rollout", "step", "block")
             )
             tilt, tilt_step = (Tilt(*map(_finite, content[name])) for name in ("tilt", "tilt_step"))
-            wealth, wealth_step = (tuple(map(_finite, content[name])) for name in ("wealth", "wealth_step"))
-            steps = int(content["steps"])
+            tilt_recent, (requests, failed), *arms = (tuple(map(_finite, part)) for part in content["recent"])
+            recent = Recent(Tilt(*tilt_recent), (requests, failed), *arms)
+            wealth = tuple(map(_finite, content["wealth"]))
+            steps, staked = int(content["steps"]), int(content["staked"])
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"no evidence of a rollout: {error!r}") from None
         bets = sum(wager.bets for wager in policy.wagers)
-        if not len(wealth) == len(wealth_step) == bets:
+        if not len(policy.bounds) + 1 == len(recent.champion) == len(recent.canary):
+            raise ValueError("evidence of another histogram: gathered under another policy")
+        if len(wealth) != bets:
             raise ValueError(f"evidence of {len(wealth)} bets, the policy has {bets}: gathered under another one")
-        return cls(rollout, step, block, _gains(policy, block, rollout), tilt, tilt_step, wealth, wealth_step, steps)
+        return cls(rollout, step, block, _gains(policy, block, rollout), tilt, tilt_step, recent, wealth, steps, staked)
 
     def _closed(self) -> Evidence:
         none = nothing(len(self.block.canary.latency))
@@ -156,7 +200,6 @@ class Evidence:
             block=none,
             open=(0.0,) * len(self.open),
             wealth=_sum(self.wealth, self.open),
-            wealth_step=_sum(self.wealth_step, self.open),
         )
 
 
@@ -164,8 +207,16 @@ def _gains(policy: Policy, block: Window, rollout: Window) -> Wealth:
     return tuple([gain for wager in policy.wagers for gain in wager.gains(block, rollout)])
 
 
-def _sum(one: Wealth, other: Wealth) -> Wealth:
+def _sum(one: Sequence[float], other: Sequence[float]) -> Wealth:
     return tuple([x + y for x, y in zip(one, other, strict=True)])
+
+
+def _staked(wealth: Wealth, stake: float) -> Wealth:
+    """Each bet's wealth with a stake more; `stake` is no logarithm."""
+    if not stake:
+        return wealth
+    more = log(stake)
+    return tuple([max(have, more) + log1p(exp(-abs(have - more))) for have in wealth])
 
 
 def _plain(window: Window) -> dict[str, Any]:

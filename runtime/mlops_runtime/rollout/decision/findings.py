@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import ceil, inf
+from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import Literal, NamedTuple
 
 from mlops_runtime.rollout.decision.evidence import Evidence
 from mlops_runtime.rollout.decision.policy import Policy, Range
 from mlops_runtime.rollout.decision.quantile import p95
-from mlops_runtime.rollout.decision.wagers import TAIL
-from mlops_runtime.rollout.decision.windows import STARS, Arm
+from mlops_runtime.rollout.decision.wagers import CLEAR, TAIL
+from mlops_runtime.rollout.decision.windows import STARS
 from mlops_runtime.rollout.decision.words import chance, duration, of, share
 
 Verdict = Literal["pass", "fail", "hold"]
 
 FEWEST = 30
-"""Champion requests of a step without which nothing is compared, and ratings without which no mean is judged."""
+"""Champion requests of a step without which nothing is compared, ratings without which no mean is judged, canary
+requests of the last minutes without which these are not looked at."""
 
 FEW_RATINGS = 5
 """So many ratings with a mean beyond the limit hold a step for as long as it takes."""
@@ -90,32 +91,34 @@ def finding(gate: str, view: View) -> Finding:
 
 def _error_rate(view: View) -> Finding:
     arm, limit = view.evidence.step.canary, view.policy.gates["error_rate"]
-    seen = f"{of(arm.failed, arm.requests)} requests of this step failed, {_range(limit, share)}"
-    if not view.proofs["error_rate"].done and (short := _short("error_rate", arm.requests, view)):
-        return short
+    if not view.proofs["error_rate"].done and arm.requests < view.policy.min_requests:
+        return _short("error_rate", arm.requests, view)
     value = arm.failed / arm.requests if arm.requests else 0.0
-    numbers = {"requests": arm.requests, "failed": arm.failed, "error_rate": value}
-    return _hard("error_rate", seen, _inside(value, limit), numbers, view)
+    requests, failed = view.evidence.recent.requests
+    now = failed / requests if requests >= FEWEST else value
+    seen = f"{of(arm.failed, arm.requests)} requests of this step failed, {_range(limit, share)}"
+    if _inside(value, limit) and not _inside(now, limit):
+        seen += f", {share(now)} in the last minutes"
+    numbers = {"requests": arm.requests, "failed": arm.failed, "error_rate": value, "error_rate_recent": now}
+    return _hard("error_rate", seen, _inside(value, limit) and _inside(now, limit), numbers, view)
 
 
 def _latency(view: View) -> Finding:
-    arm, limit, bounds = view.evidence.step.canary, view.policy.gates["latency_p95"], view.policy.bounds
-    requests = sum(arm.latency)
-    if not view.proofs["latency_p95"].done and (short := _short("latency_p95", requests, view)):
-        return short
-    slow, value, inside = 0, 0.0, True
-    if requests:
-        value = p95(arm.latency, bounds)
-        if limit.max is not None:
-            slow = _above(arm, view.policy, limit.max)
-            inside = slow <= TAIL * requests
-        if limit.min is not None:
-            inside = inside and _above(arm, view.policy, limit.min) >= TAIL * requests
+    counts, limit, bounds = view.evidence.step.canary.latency, view.policy.gates["latency_p95"], view.policy.bounds
+    requests = sum(counts)
+    if not view.proofs["latency_p95"].done and requests < view.policy.min_requests:
+        return _short("latency_p95", requests, view)
+    value = p95(counts, bounds) if requests else 0.0
+    slow = 0 if limit.max is None else round(_above(counts, bounds, limit.max))
     seen = f"95% of the requests of this step took up to {value:.3g} s, {_range(limit, lambda x: f'{x:g} s')}"
     if limit.max is not None:
         seen += f"; {of(slow, requests)} took longer"
+    recent = view.evidence.recent.canary
+    inside, now = _quick(counts, bounds, limit), sum(recent) < FEWEST or _quick(recent, bounds, limit)
+    if inside and not now:
+        seen += ", not so in the last minutes"
     numbers = {"requests": requests, "slow": slow, "latency_p95": value}
-    return _hard("latency_p95", seen, inside, numbers, view)
+    return _hard("latency_p95", seen, inside and now, numbers, view)
 
 
 def _rating(view: View) -> Finding:
@@ -144,6 +147,7 @@ def _errors_against(view: View) -> Finding:
     assert against.error_rate is not None
     champion, canary = step.champion, step.canary
     ratio, whole = view.evidence.tilt_step.ratio, view.evidence.tilt.ratio
+    recent = view.evidence.recent.tilt.ratio
     proven = view.proofs[gate].done
     numbers = {
         "champion_requests": champion.requests,
@@ -152,6 +156,7 @@ def _errors_against(view: View) -> Finding:
         "canary_failed": canary.failed,
         "ratio": ratio,
         "ratio_rollout": whole,
+        "ratio_recent": recent,
     }
     seen = (
         f"canary failed {of(canary.failed, canary.requests)}, champion {of(champion.failed, champion.requests)} in "
@@ -159,11 +164,13 @@ def _errors_against(view: View) -> Finding:
     )
     if view.policy.steps[view.step] >= 1:
         return _told(gate, "pass", "not compared: the champion has no traffic at 100%", numbers, view)
-    if proven and max(ratio, whole) > against.error_rate:
+    if ratio <= against.error_rate < recent:
+        seen += f", {recent:.2g} times in the last minutes"
+    if proven and max(ratio, whole, recent) > against.error_rate:
         return _told(gate, "fail", f"{seen}; {_odds(gate, view)}", numbers, view)
     if short := _uncompared(gate, canary.requests, champion.requests, view):
         return short
-    if ratio <= against.error_rate:
+    if ratio <= against.error_rate and recent <= max(CLEAR, 2 * against.error_rate):
         return _told(gate, "pass", seen, numbers, view)
     return _told(gate, "hold", f"{seen}; not proven yet: {_odds(gate, view)}", numbers, view, _rest(gate, view))
 
@@ -176,20 +183,30 @@ def _latency_against(view: View) -> Finding:
     numbers: dict[str, float] = {"champion_requests": sum(champion), "canary_requests": sum(canary)}
     if view.policy.steps[view.step] >= 1:
         return _told(gate, "pass", "not compared: the champion has no traffic at 100%", numbers, view)
-    if short := _uncompared(gate, sum(canary), sum(champion), view, FEWEST if view.proofs[gate].done else None):
+    if short := _uncompared(gate, sum(canary), sum(champion), view):
         return short
     usual, now = p95(champion, view.policy.bounds), p95(canary, view.policy.bounds)
-    ratio = now / usual
-    numbers |= {"champion_p95": usual, "canary_p95": now, "ratio": ratio}
+    ratio, recent = now / usual, _recent_latency(view)
+    numbers |= {"champion_p95": usual, "canary_p95": now, "ratio": ratio, "ratio_recent": recent}
     seen = (
         f"95% within {now:.3g} s for the canary ({sum(canary)} requests) and {usual:.3g} s for the champion "
         f"({sum(champion)}) in this step: {ratio:.2f} times, {against.latency_p95:g} allowed"
     )
-    if ratio <= against.latency_p95:
-        return _told(gate, "pass", seen, numbers, view)
-    if view.proofs[gate].done:
+    if ratio <= against.latency_p95 < recent:
+        seen += f", {recent:.2f} times in the last minutes"
+    if view.proofs[gate].done and max(ratio, recent) > against.latency_p95:
         return _told(gate, "fail", f"{seen}; {_odds(gate, view)}", numbers, view)
+    if max(ratio, recent) <= against.latency_p95:
+        return _told(gate, "pass", seen, numbers, view)
     return _told(gate, "hold", f"{seen}; not proven yet: {_odds(gate, view)}", numbers, view, _rest(gate, view))
+
+
+def _recent_latency(view: View) -> float:
+    """Ratio of the 95th percentiles over the last minutes; 1 where these are too few requests for it."""
+    recent = view.evidence.recent
+    if sum(recent.canary) < view.policy.min_requests or sum(recent.champion) < FEWEST:
+        return 1.0
+    return p95(recent.canary, view.policy.bounds) / p95(recent.champion, view.policy.bounds)
 
 
 def _hard(gate: str, seen: str, inside: bool, numbers: Mapping[str, float], view: View) -> Finding:
@@ -201,16 +218,16 @@ def _hard(gate: str, seen: str, inside: bool, numbers: Mapping[str, float], view
     return _told(gate, "hold", f"{seen}; not proven yet: {_odds(gate, view)}", numbers, view, _rest(gate, view))
 
 
-def _short(gate: str, requests: int, view: View) -> Finding | None:
-    """The finding while the canary has answered too little in this step; None when it has not."""
-    if requests >= view.policy.min_requests and requests:
-        return None
+def _short(gate: str, requests: int, view: View) -> Finding:
+    """The finding while the canary has answered too little in this step."""
     text = f"{requests} of the {view.policy.min_requests} canary requests needed in this step"
     return _told(gate, "hold", text, {"requests": requests}, view)
 
 
-def _uncompared(gate: str, canary: int, champion: int, view: View, fewest: int | None = None) -> Finding | None:
-    if canary < (view.policy.min_requests if fewest is None else fewest) or not canary:
+def _uncompared(gate: str, canary: int, champion: int, view: View) -> Finding | None:
+    """The finding while there is too little to compare; None when there is enough, of proven harm sooner."""
+    least = view.policy.min_requests
+    if canary < (min(FEWEST, least) if view.proofs[gate].done else least):
         return _short(gate, canary, view)
     if champion >= FEWEST:
         return None
@@ -235,13 +252,21 @@ def _rest(gate: str, view: View) -> float | None:
     """Seconds until the evidence suffices if it goes on growing as it did in this step; None when it does not grow."""
     value, needed = view.proofs[gate]
     seconds = view.evidence.step.seconds
-    if value <= 0 or not seconds or needed == inf:
+    if value <= 0 or not seconds:
         return None
     return ceil((needed - value) / value * seconds)
 
 
-def _above(arm: Arm, policy: Policy, limit: float) -> int:
-    return sum(arm.latency[policy.bounds.index(limit) + 1 :])
+def _above(counts: Sequence[float], bounds: Sequence[float], limit: float) -> float:
+    return sum(counts[bounds.index(limit) + 1 :])
+
+
+def _quick(counts: Sequence[float], bounds: Sequence[float], limit: Range) -> bool:
+    """Whether the 95th percentile of a histogram lies within the limit, by its counts alone."""
+    allowed = TAIL * sum(counts)
+    return (limit.max is None or _above(counts, bounds, limit.max) <= allowed) and (
+        limit.min is None or _above(counts, bounds, limit.min) >= allowed
+    )
 
 
 def _inside(value: float, limit: Range) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf, log
+from math import log
 from typing import Any, NamedTuple
 
 from mlops_runtime.rollout.decision.wagers import (
@@ -21,8 +21,8 @@ ALPHA = 0.01
 """Chance to roll back an equal canary where `against_champion` does not say."""
 
 SHARES = {
-    "error_rate_against_champion": 0.9,
-    "latency_against_champion": 0.07,
+    "error_rate_against_champion": 0.92,
+    "latency_against_champion": 0.05,
     "error_rate": 0.01,
     "latency_p95": 0.01,
     "rating": 0.01,
@@ -30,15 +30,14 @@ SHARES = {
 """Each gate's share of alpha, scaled up where some are not asked for. Failures are rare, so their comparison needs most
 of it; a hard limit that is really broken is proven within tens of requests at any share."""
 
-LATER = 0.05
-"""Part of the evidence that is kept for harm which begins at a later step, the same for each; the rest is staked from
-the first step on."""
+LATER = 0.06
+"""Part of the stake that is kept for harm that begins later: half for the begin of the steps, half for every block."""
 
 BLOCK = 14.0
 """Seconds of a block of evidence at least: the 15 s of Prometheus' scrapes, less their jitter."""
 
-MOST = 0.4
-"""What one block may add at most against a hard limit, as part of the evidence needed."""
+NEVER = 700.0
+"""Evidence needed when alpha is 0: the largest whose exponential is a number."""
 
 
 class Range(NamedTuple):
@@ -92,11 +91,12 @@ class Policy:
         Raises:
             ValueError: a limit on latency is no bound of the histogram, or the steps are none.
         """
-        gates = {
+        limits = {
             name: Range(_number(given.get("min")), _number(given.get("max")))
             for name, given in (content.get("gates") or {}).items()
             if given is not None
         }
+        gates = {name: limit for name, limit in limits.items() if limit != Range(None, None)}
         against = content.get("against_champion")
         policy = cls(
             steps=tuple(float(step) for step in content["steps"]),
@@ -135,10 +135,14 @@ class Policy:
         return tuple(self._wagers())
 
     @cached_property
-    def later(self) -> float:
-        """Part of the evidence that is staked anew at the begin of each step after the first."""
-        others = sum(step < 1 for step in self.steps[1:]) + (self.steps[-1] == 1 and len(self.steps) > 1)
-        return LATER / others if others else 0.0
+    def step_stake(self) -> float:
+        """What is staked anew at the begin of each step after the first."""
+        return LATER / 2 / max(1, len(self.steps) - 1)
+
+    @cached_property
+    def block_stake(self) -> float:
+        """What is staked anew after each block, so that it lasts until the deadline."""
+        return LATER / 2 / max(1.0, self.deadline / BLOCK)
 
     @property
     def alpha(self) -> float:
@@ -147,7 +151,7 @@ class Policy:
 
     def _needed(self, gate: str, ends: int = 1) -> float:
         share = self.alpha * SHARES[gate] / sum(SHARES[name] for name in self.asked) / ends
-        return log(1 / share) if share > 0 else inf
+        return log(1 / share) if share > 0 else NEVER
 
     def _wagers(self) -> Iterator[Wager]:
         for gate in self.asked:
@@ -158,29 +162,21 @@ class Policy:
             return
         if against.error_rate is not None:
             gate = "error_rate_against_champion"
-            needed = self._needed(gate)
-            odds = tuple(against.error_rate * factor for factor in ODDS)
-            yield ErrorsAgainst(gate, needed, odds, against.error_rate)
+            yield ErrorsAgainst(gate, self._needed(gate), against.error_rate)
         if against.latency_p95 is not None:
             gate = "latency_against_champion"
-            needed = self._needed(gate)
-            yield SlownessAgainst(gate, needed, len(self.bounds), against.latency_p95)
+            yield SlownessAgainst(gate, self._needed(gate), len(self.bounds), against.latency_p95)
 
     def _limits(self, gate: str, given: Range) -> Iterator[Wager]:
         ends = [(limit, low) for limit, low in ((given.min, True), (given.max, False)) if limit is not None]
-        needed = self._needed(gate, len(ends) or 1)
-        most = MOST * needed
+        needed = self._needed(gate, len(ends))
         for limit, low in ends:
             if gate == "rating":
-                yield RatingLimit(gate, needed, limit, most, low)
+                yield RatingLimit(gate, needed, limit, low)
             elif gate == "latency_p95":
-                yield ShareLimit(gate, needed, TAIL, most, self.bounds.index(limit), low)
+                yield ShareLimit(gate, needed, TAIL, self.bounds.index(limit), low)
             else:
-                yield ShareLimit(gate, needed, limit, most, None, low)
-
-
-ODDS = (1.5, 2.5)
-"""Bets on the ratio of the failures, as multiples of `max_ratio`."""
+                yield ShareLimit(gate, needed, limit, None, low)
 
 
 def _number(value: Any) -> float | None:

@@ -17,16 +17,18 @@ from typing import Protocol
 
 from mlops_runtime.rollout.decision.windows import STARS, Arm, Window
 
-SPARED = 2
-BASE = 1
-SP2 = 2
-"""Events of one block that always count. More of them count as far as a clear regression would bring them."""
+CLEAR = 4.0
+"""A ratio that is clear to everyone; twice `max_ratio` where that is more."""
 
-MOST = 0.8
-"""What a block may add at most to a comparison, as part of the evidence needed."""
+SPARED = 2.0
+"""Events of one block that always count; more of them count as far as a clear ratio would bring them."""
 
-OUTAGE = 0.25
-"""The same for a block that looks like an outage, with three times what a clear regression brings: it must last."""
+OUTAGE = 1.5
+"""A block with more events than this, plus three times what a clear ratio brings, looks like an outage."""
+
+MOST, MOST_OUTAGE, MOST_LIMIT = 0.9, 0.2, 0.4
+"""What one block may add at most, as part of the evidence needed: to a comparison; to one when it looks like an outage,
+which must last for more than a minute; against a hard limit."""
 
 TAIL = 0.05
 """Share of the requests above the 95th percentile."""
@@ -38,7 +40,7 @@ HARD_ODDS = (1.5, 4.0)
 """Bets on the odds of the harm, canary over the limit."""
 
 SMALLEST = 1e-6
-"""A limit of 0 is judged as this: under it no failure at all would have to be explained."""
+"""A limit of 0 is judged as this, one of 1 as all but this: a chance that can be told from others."""
 
 
 class Wager(Protocol):
@@ -80,37 +82,44 @@ class ErrorsAgainst:
     """The canary fails no more often than the champion: of all failures of a block it has its share of the requests.
 
     Given the requests of both sides and the failures of both together, neither the weight nor the rate of failures
-    needs to be known, and what hits both sides alike says nothing. A block counts failures of the canary up to
-    `SPARED`, plus 2 `max_ratio` times (4 at least) what the champion's rate would have brought: a burst is not taken
-    for a rate. Fewer hits never make more evidence, so the mean stays at most 1.
+    needs to be known, and what hits both sides alike says nothing. Bursts are no rates: see `_against`.
+
+    Attributes:
+        max_ratio: of the failures, canary over champion, that is allowed.
     """
 
     gate: str
     needed: float
-    odds: tuple[float, ...]
     max_ratio: float
+
+    @property
+    def odds(self) -> tuple[float, float]:
+        """Ratios that are bet on: one not far above what is allowed, one that is clear. At 2 they are 3.5 and 4."""
+        return min(self.max_ratio**1.8, 1.75 * self.max_ratio), 2 * self.max_ratio
 
     @property
     def bets(self) -> int:
         """One per ratio."""
-        return len(self.odds)
+        return 2
 
     def gains(self, block: Window, rollout: Window) -> list[float]:
         """Of one block."""
         champion, canary = block.champion, block.canary
-        usual = rollout.champion
-        return _against(
-            self,
-            (champion.requests, champion.failed, canary.requests, canary.failed),
-            (usual.requests, usual.failed),
-        )
+        usual = (rollout.champion.requests, rollout.champion.failed)
+        return _against(self, (champion.requests, champion.failed, canary.requests, canary.failed), usual)
 
 
 @dataclass(frozen=True)
 class SlownessAgainst:
     """The canary is no slower than the champion: bound by bound, of all answers above it it has its share.
 
-    Same test as for failures, once per bound of the histogram; the wealth is the mean over all bounds.
+    The test for failures, once per bound of the histogram; the wealth is the mean over all bounds. What it cannot see:
+    answers that get slower without crossing a bound. Bounds are a factor of about 2 apart, so a shift of all latencies
+    by 1.2 crosses one for many requests, while a shift of nothing but the slowest few may stay between two.
+
+    Attributes:
+        bounds: how many bounds the histogram has.
+        max_ratio: of the 95th percentiles, canary over champion, that is allowed.
     """
 
     gate: str
@@ -126,8 +135,7 @@ class SlownessAgainst:
 
     def gains(self, block: Window, rollout: Window) -> list[float]:
         """Of one block; bounds from the largest down."""
-        champion, canary = block.champion.latency, block.canary.latency
-        usual = rollout.champion.latency
+        champion, canary, usual = block.champion.latency, block.canary.latency, rollout.champion.latency
         n0, n1, n = sum(champion), sum(canary), sum(usual)
         k0 = k1 = k = 0
         found: list[float] = []
@@ -140,14 +148,24 @@ class SlownessAgainst:
 def _against(
     wager: ErrorsAgainst | SlownessAgainst, block: tuple[int, int, int, int], usual: tuple[int, int]
 ) -> list[float]:
-    """Gains of one block: requests and events of champion and canary; `usual` are the champion's of the rollout."""
+    """Gains of one block.
+
+    Events of the canary count up to `SPARED` plus what a clear ratio to the champion would have brought, and the gain
+    ends at `MOST`, or at `MOST_OUTAGE`, of what is needed. Both only ever lower a gain, so its mean stays at most 1 and
+    the limits may look at the block itself.
+
+    Args:
+        wager: whose.
+        block: requests and events of the champion, then of the canary.
+        usual: requests and events of the champion since the rollout began, this block with them.
+    """
     n0, k0, n1, k1 = block
     if not n0 or not n1 or not (k0 or k1):
         return [0.0] * len(wager.odds)
     share = n1 / (n0 + n1)
-    clear = max(4.0, 2 * wager.max_ratio) * n1 * max(k0 / n0, usual[1] / usual[0])
-    hits = min(k1, SP2 + clear)
-    most = wager.needed * (OUTAGE if k1 > BASE + 3 * clear else MOST)
+    clear = max(CLEAR, 2 * wager.max_ratio) * n1 * max(k0 / n0, (usual[1] + 0.5) / usual[0])
+    hits = min(k1, SPARED + clear)
+    most = wager.needed * (MOST_OUTAGE if k1 > OUTAGE + 3 * clear else MOST)
     return [min(most, gain(hits, k0 + hits, share, odds)) for odds in wager.odds]
 
 
@@ -155,7 +173,8 @@ def _against(
 class ShareLimit:
     """At most a share `limit` of the canary's requests fails, or is slower than the limit's bucket.
 
-    A block counts at most `SPARED` such requests plus twice what the limit allows, and adds at most `most`.
+    A block counts at most `SPARED` such requests plus twice what the limit allows, and its gain ends at `MOST_LIMIT` of
+    what is needed: three blocks at least.
 
     Attributes:
         bucket: index of the last bucket within the limit on latency; None for failures.
@@ -165,7 +184,6 @@ class ShareLimit:
     gate: str
     needed: float
     limit: float
-    most: float
     bucket: int | None = None
     low: bool = False
 
@@ -183,11 +201,11 @@ class ShareLimit:
     def gains(self, block: Window, rollout: Window) -> list[float]:
         """Of one block."""
         hits, requests = self.counts(block.canary)
-        share = min(max(self.limit, SMALLEST), 1 - SMALLEST)
+        share, most = min(max(self.limit, SMALLEST), 1 - SMALLEST), MOST_LIMIT * self.needed
         if self.low:
-            return [min(self.most, gain(hits, requests, share, 1 / odds)) for odds in HARD_ODDS]
+            return [min(most, gain(hits, requests, share, 1 / odds)) for odds in HARD_ODDS]
         counted = min(hits, SPARED + 2 * share * requests)
-        return [min(self.most, gain(counted, requests, share, odds)) for odds in HARD_ODDS]
+        return [min(most, gain(counted, requests, share, odds)) for odds in HARD_ODDS]
 
 
 @dataclass(frozen=True)
@@ -200,7 +218,6 @@ class RatingLimit:
     gate: str
     needed: float
     limit: float
-    most: float
     low: bool = True
     stakes: tuple[float, ...] = (0.25, 0.6, 0.9)
 
@@ -215,7 +232,7 @@ class RatingLimit:
         given = [(count, sign * (self.limit - star)) for star, count in zip(STARS, block.canary.ratings, strict=True)]
         room = max(room, 0.1)
         return [
-            min(self.most, sum(count * log1p(stake / room * away) for count, away in given if count))
+            min(MOST_LIMIT * self.needed, sum(count * log1p(stake / room * away) for count, away in given if count))
             for stake in self.stakes
         ]
 

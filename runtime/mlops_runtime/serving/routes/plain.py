@@ -80,6 +80,7 @@ async def feedback(service: Service, request: Request) -> Response:
     body = parsed(Rating, await call.body(request.receive, 4096))
     service.feedback.rate(body.id)
     service.metrics.rating.observe(body.rating)
+    call.rating = body.rating
     return reply({"id": body.id, "rating": body.rating})
 
 
