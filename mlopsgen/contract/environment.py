@@ -17,7 +17,7 @@ AUTH_TOKEN = "MLOPS_AUTH_TOKEN"  # noqa: S105
 RETRAIN_TOKEN = "MLOPS_RETRAIN_TOKEN"  # noqa: S105
 """Bearer token that the receiver of retraining webhooks asks for."""
 GITHUB_TOKEN = "GITHUB_TOKEN"  # noqa: S105
-"""Token by which the receiver of retraining webhooks dispatches the workflow; it may write the repository's contents."""
+"""Token by which the receiver of retraining webhooks dispatches the workflow; it may write contents."""
 ENGINE_API_KEY = "ENGINE_API_KEY"
 """Bearer token that a custom engine asks the serving app for."""
 

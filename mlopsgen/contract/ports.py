@@ -8,6 +8,9 @@ ROLLOUT = 8002
 TRAINER = 8003
 DCGM = 9400
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104
+"""Address that parts listen at where their settings name no `host`: in a pod, others must reach them."""
+
 HEALTH = "/healthz"
 READY = "/readyz"
 METRICS = "/metrics"

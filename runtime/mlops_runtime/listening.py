@@ -24,7 +24,7 @@ Taker = Callable[[Mapping[str, str], bytes], tuple[int, bytes]]
 def listening(
     text: Callable[[], bytes],
     port: int,
-    host: str = "0.0.0.0",  # noqa: S104
+    host: str = ports.EVERYWHERE,
     takers: Mapping[str, Taker] | None = None,
 ) -> Iterator[int]:
     """Answer `/metrics`, `/healthz` and the paths of `takers` until the block ends.

@@ -61,6 +61,6 @@ def _rollout(project: Project, environment: Environment) -> dict[str, Any]:
 
 
 def _here(found: dict[str, Any]) -> dict[str, Any]:
-    """The team's MLflow is left alone."""
+    """The team's MLflow is left alone, and nobody outside of this machine is answered."""
     tracking = {**found["tracking"], "uri": ports.address(ports.MLFLOW)}
-    return {**found, "environment": NAME, "tracking": tracking}
+    return {**found, "environment": NAME, "host": "127.0.0.1", "tracking": tracking}

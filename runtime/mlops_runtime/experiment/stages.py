@@ -58,7 +58,7 @@ def shown(time: float) -> str:
 
 
 def read(path: str) -> Stages:
-    """Stages of a file: a JSON list of `{"at": time, "share": from 0 to 1}`, or what `rollout status --format json` says.
+    """Stages of a file: a JSON list of `{"at": time, "share": from 0 to 1}`, or the JSON of `rollout status`.
 
     Raises:
         Mistaken: it cannot be read, or holds something else.

@@ -39,7 +39,7 @@ def quality(port: int | None = None) -> int:
     previous = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         takers = {ports.RETRAIN: receiver.take} if receiver is not None else {}
-        with listening(values.text, given.port if port is None else port, takers=takers) as found:
+        with listening(values.text, given.port if port is None else port, given.host, takers) as found:
             logs.say("listening", port=found, server=given.server, every=given.every)
             forever(cycles.run, given.every)
     except SystemExit:

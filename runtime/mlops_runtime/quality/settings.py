@@ -33,6 +33,7 @@ class Settings(NamedTuple):
         min_accuracy: accuracy below which the model has decayed; None where nobody says.
         receiver: of webhooks that start trainings; None where there is none.
         port: of the exporter.
+        host: address that it listens at.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Settings(NamedTuple):
     min_accuracy: float | None = None
     receiver: Receiver | None = None
     port: int = ports.QUALITY
+    host: str = ports.EVERYWHERE
 
     @property
     def watched(self) -> tuple[str, ...]:
@@ -113,4 +115,5 @@ def _settings(content: Mapping[str, Any]) -> Settings:
         min_accuracy=None if least is None else float(least),
         receiver=receiver(name, content["retrain"]) if content.get("retrain") else None,
         port=int(content.get("port") or ports.QUALITY),
+        host=str(content.get("host") or ports.EVERYWHERE),
     )

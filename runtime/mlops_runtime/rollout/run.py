@@ -32,7 +32,7 @@ def run(environment: str | None, port: int | None = None) -> int:
     ended = threading.Event()
     previous = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        with listening(values.text, given.port if port is None else port) as heard:
+        with listening(values.text, given.port if port is None else port, given.host) as heard:
             logs.say("listening", port=heard, environment=given.environment, every=given.pace)
             forever(found, ended)
     finally:

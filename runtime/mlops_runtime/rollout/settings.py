@@ -38,6 +38,7 @@ class Settings(NamedTuple):
         local: addresses and files on one machine; None in a cluster.
         experiment: section `experiment`; None where there is none.
         port: of the controller's metrics.
+        host: address that they are shown at.
     """
 
     model: str
@@ -52,6 +53,7 @@ class Settings(NamedTuple):
     local: Mapping[str, Any] | None
     experiment: Mapping[str, Any] | None
     port: int
+    host: str = ports.EVERYWHERE
 
     @property
     def pace(self) -> float:
@@ -144,6 +146,7 @@ def _settings(content: Mapping[str, Any]) -> Settings:
         local=content.get("local"),
         experiment=content.get("experiment"),
         port=int(content.get("port") or ports.ROLLOUT),
+        host=str(content.get("host") or ports.EVERYWHERE),
     )
     if not found.steps or found.pace <= 0 or (found.cluster is None) == (found.local is None):
         raise ValueError("no steps, or no place")

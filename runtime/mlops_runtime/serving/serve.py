@@ -15,6 +15,7 @@ from mlops_runtime.serving.engines.base import Engine
 from mlops_runtime.serving.model import Model
 from mlops_runtime.serving.service import Service, made
 from mlops_runtime.serving.settings import Settings
+from mlopsgen.contract import ports
 
 KEEP_ALIVE = 30
 """Seconds that an idle connection stays open; the routers in front close theirs before."""
@@ -40,7 +41,7 @@ def serve() -> int:
     found = model.found(given)
     service = made(given, found, engine(given, found), token)
     with asyncio.Runner(loop_factory=_loop()) as runner:
-        return runner.run(run(service))
+        return runner.run(run(service, given.host))
 
 
 def engine(given: Settings, found: Model) -> Engine:
@@ -76,7 +77,7 @@ def threads(cpu: float | None) -> int | None:
     return max(1, min(math.ceil(cpu), os.cpu_count() or 1))
 
 
-async def run(service: Service, host: str = "0.0.0.0") -> int:  # noqa: S104
+async def run(service: Service, host: str = ports.EVERYWHERE) -> int:
     """Serve in this event loop.
 
     Args:

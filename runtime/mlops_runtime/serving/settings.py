@@ -58,6 +58,7 @@ class Settings(NamedTuple):
         engine: one of `ENGINES`.
         address: URL of a custom engine.
         port: to listen on.
+        host: address to listen at.
         max_input_tokens: longest prompt.
         max_output_tokens: longest answer.
         timeout: seconds from request to end of answer.
@@ -82,6 +83,7 @@ class Settings(NamedTuple):
     engine: str = "transformers"
     address: str | None = None
     port: int = ports.SERVING
+    host: str = ports.EVERYWHERE
     max_input_tokens: int = 1024
     max_output_tokens: int = 256
     timeout: float = 30.0
@@ -136,7 +138,7 @@ def _file(path: str) -> Settings:
         model, serving = content["model"], content["serving"]
         uri = (content.get("tracking") or {}).get("uri")
         found = _settings(model, serving, content.get("environment", ""), content.get("drift"))
-        found = found._replace(experiment=_experiment(content))
+        found = found._replace(experiment=_experiment(content), host=content.get("host") or ports.EVERYWHERE)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Mistaken(f"{path} holds no settings of the serving app ({error!r}): run `mlopsgen build`") from None
     if uri:

@@ -10,8 +10,8 @@ import urllib.request
 import pytest
 from mlops_runtime.data.shift import Shift
 from mlops_runtime.errors import Mistaken
-from mlops_runtime.quality.drift import Look
 from mlops_runtime.listening import listening
+from mlops_runtime.quality.drift import Look
 from mlops_runtime.quality.exposition import Values
 from mlops_runtime.quality.recent import Answers
 from mlops_runtime.quality.scoring import Scores
