@@ -76,8 +76,8 @@ def start(environment: str | None, version: str | None) -> None:
     """
     from mlops_runtime.rollout import actions
 
-    _, place = _opened(environment)
-    actions.progress(actions.start(place, version))
+    given, place = _opened(environment)
+    actions.progress(actions.start(place, version, given.steps))
 
 
 @rollout.command("watch")

@@ -24,12 +24,13 @@ PATIENCE = 300.0
 """Seconds in which a place that does not answer may come back, while a rollout is watched."""
 
 
-def start(place: Place, version: str | None) -> State:
+def start(place: Place, version: str | None, steps: tuple[float, ...]) -> State:
     """Begin a rollout. One of the same version that is under way stays as it is.
 
     Args:
         place: where it happens.
         version: that is to be tried; the one that the place knows when None.
+        steps: shares of the canary, step by step.
 
     Raises:
         Mistaken: nothing to try, or another rollout is under way.
@@ -45,7 +46,7 @@ def start(place: Place, version: str | None) -> State:
             )
         canary, at = place.prepare(version), time.time()
         stamp = datetime.fromtimestamp(at, UTC).strftime("%Y%m%d-%H%M%S")
-        return course.begun(f"{stamp}-{canary}", canary, place.servers("champion"), at)
+        return course.begun(f"{stamp}-{canary}", canary, place.servers("champion"), steps, at)
 
     return _written(place, begin)
 
@@ -119,7 +120,7 @@ def abort(place: Place) -> State | None:
 def look(settings: Settings, place: Place) -> dict[str, Any] | None:
     """The last rollout as plain data; None before the first."""
     state = _answering(place).state
-    return None if state is None else status.content(state, settings.steps, report.path(settings, state))
+    return None if state is None else status.content(state, report.path(settings, state))
 
 
 def watch(

@@ -53,7 +53,7 @@ class Controller:
     ) -> None:
         self._settings, self._place, self._observer = settings, place, observer
         self._registry, self._values, self._clock, self._now = registry, values, clock, now
-        self._policy = Policy.read(settings.rollout, settings.buckets)
+        self._policy = policy(settings, settings.steps)
         self._looked: tuple[str, float] | None = None
         self._unwritten: Look | None = None
         self._said = ""
@@ -119,12 +119,14 @@ class Controller:
             self._announce(state, after)
         self._unwritten = None
         self._values.show(after)
-        self._place.publish(status.content(after, self._settings.steps, report.path(self._settings, after)))
+        self._place.publish(status.content(after, report.path(self._settings, after)))
         return after
 
     def _looking(self, state: State) -> State:
         look = self._look(state)
         self._unwritten = look
+        if self._policy.steps != state.steps:
+            self._policy = policy(self._settings, state.steps)
         found = course.looked(state, self._policy, look)
         if found.scale > look.canary.wanted:
             self._place.scale(found.scale)
@@ -234,6 +236,18 @@ class Controller:
         if text != self._said:
             self._said = text
             logs.say("rollout", level, text=text)
+
+
+def policy(settings: Settings, steps: tuple[float, ...]) -> Policy:
+    """What a canary is judged by, step by step.
+
+    Raises:
+        Mistaken: the settings do not go together.
+    """
+    try:
+        return Policy.read({**settings.rollout, "steps": list(steps)}, settings.buckets)
+    except (ValueError, TypeError, KeyError) as error:
+        raise Mistaken(f"`rollout` of the settings cannot be judged by ({error}): run `mlopsgen build`") from None
 
 
 def _reason(state: State) -> str:

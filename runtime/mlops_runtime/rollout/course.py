@@ -48,13 +48,14 @@ class Next(NamedTuple):
     judgement: Judgement | None = None
 
 
-def begun(identifier: str, canary: str, champion: Servers, at: float) -> State:
+def begun(identifier: str, canary: str, champion: Servers, steps: tuple[float, ...], at: float) -> State:
     """A rollout that begins. It has no weight before its servers are seen to be ready."""
     who = f"version {canary} against version {champion.version}" if champion.version else f"version {canary}, the first"
     state = State(
         id=identifier,
         champion=champion.version,
         canary=canary,
+        steps=steps,
         began=at,
         step_began=at,
         size=max(1, champion.wanted),
@@ -73,7 +74,7 @@ def looked(state: State, policy: Policy, look: Look) -> Next:
         return Next(ended)
     if state.champion is None:
         return _first(state, look)
-    evidence = Evidence.read(policy, state.evidence) if state.evidence else Evidence.empty(policy)
+    state, evidence = _evidence(state, policy, look.at)
     if look.window is not None:
         evidence = evidence.seen(policy, look.window)
         state = state.seen(_point(look, state.weight, look.window))
@@ -90,6 +91,17 @@ def looked(state: State, policy: Policy, look: Look) -> Next:
         text = f"{judgement.text}; {look.silence}" if look.window is None and look.silence else judgement.text
         return Next(replace(state, text=text), judgement=judgement)
     return _advanced(state, policy, look, evidence, judgement)
+
+
+def _evidence(state: State, policy: Policy, at: float) -> tuple[State, Evidence]:
+    """What is known so far. After a change of what is judged it cannot be read on, and begins again."""
+    if not state.evidence:
+        return state, Evidence.empty(policy)
+    try:
+        return state, Evidence.read(policy, state.evidence)
+    except ValueError:
+        text = "what is judged has changed: this step begins again"
+        return state.decided(at, "hold", text, held=0.0), Evidence.empty(policy)
 
 
 def taken_back(state: State, at: float, reason: str, text: str) -> State:

@@ -53,7 +53,7 @@ def html(settings: Settings, state: State) -> str:
     decisions = [(_time(one.at), one.outcome, one.text) for one in state.decisions]
     parts = [
         page.paragraph(outcome, ENDS.get(state.phase, "unknown")),
-        _figure(state, settings.steps),
+        _figure(state),
         page.heading("Facts"),
         page.rows(("What", "Value"), facts, [""] * len(facts)),
         page.heading("Decisions"),
@@ -62,9 +62,9 @@ def html(settings: Settings, state: State) -> str:
     return page.document(title, parts)
 
 
-def _figure(state: State, steps: tuple[float, ...]) -> str:
+def _figure(state: State) -> str:
     caption = "Share of the traffic that the canary had, and share of requests that failed."
-    image = base64.b64encode(picture(state, steps)).decode()
+    image = base64.b64encode(picture(state)).decode()
     text = escape(f"{caption} {state.text}")
     return (
         f'<figure><img alt="{text}" style="width:100%;background:#fff" src="data:image/png;base64,{image}">'
@@ -72,20 +72,15 @@ def _figure(state: State, steps: tuple[float, ...]) -> str:
     )
 
 
-def picture(state: State, steps: tuple[float, ...]) -> bytes:
-    """Weights and failures over time, as PNG.
-
-    Args:
-        state: of the rollout.
-        steps: shares that it was to have.
-    """
+def picture(state: State) -> bytes:
+    """Weights and failures over time, as PNG."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 5), dpi=110, layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
     minutes = [(point.at - state.began) / 60 for point in state.points]
     above.step(minutes, [point.weight for point in state.points], where="post", color="#4269d0", linewidth=2)
-    for step in steps:
+    for step in state.steps:
         above.axhline(step, color="#8884", linewidth=0.8, zorder=0)
     above.set(ylabel="share of the canary", ylim=(-0.03, 1.05))
     above.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")

@@ -66,6 +66,7 @@ class State:
         champion: version before it; None for the first release ever.
         canary: version that is tried.
         phase: where it is.
+        steps: shares of the canary, as they were when it began: what nobody judged yet cannot come by an edit.
         step: position of the step, from 0.
         weight: share that the canary is to have now.
         held: seconds at this step so far, with its weight in place.
@@ -86,6 +87,7 @@ class State:
     champion: str | None
     canary: str
     phase: Phase = "running"
+    steps: tuple[float, ...] = (1.0,)
     step: int = 0
     weight: float = 0.0
     held: float = 0.0
@@ -157,6 +159,7 @@ def read(text: str, place: str) -> State:
     if form != FORMAT:
         raise Mistaken(f"{place} holds a rollout of another version of this program ({form}): end it with that one")
     try:
+        content["steps"] = tuple(float(step) for step in content["steps"])
         content["points"] = tuple(Point(*point) for point in content["points"])
         content["decisions"] = tuple(Decision(*decision) for decision in content["decisions"])
         state = State(**content)
@@ -170,8 +173,11 @@ def _demand(state: State) -> None:
     numbers = (state.weight, state.held, state.total, state.began, state.step_began, state.ended)
     if not all(isinstance(each, int | float) and math.isfinite(each) for each in numbers):
         raise ValueError("a number is not finite")
-    if state.phase not in get_args(Phase) or not 0 <= state.weight <= 1 or not isinstance(state.step, int):
-        raise ValueError(f"phase {state.phase!r}, weight {state.weight!r}, step {state.step!r}")
+    shares = (state.weight, *state.steps)
+    if state.phase not in get_args(Phase) or not all(0 <= share <= 1 for share in shares):
+        raise ValueError(f"phase {state.phase!r}, shares {shares!r}")
+    if not isinstance(state.step, int) or not 0 <= state.step < len(state.steps):
+        raise ValueError(f"step {state.step!r} of {len(state.steps)}")
 
 
 def _refused(name: str) -> None:

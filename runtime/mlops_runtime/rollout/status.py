@@ -7,7 +7,7 @@ from typing import Any
 from mlops_runtime.rollout.state import State
 
 
-def content(state: State, steps: tuple[float, ...] = (), report: str = "") -> dict[str, Any]:
+def content(state: State, report: str = "") -> dict[str, Any]:
     """Plain data: what `rollout status --format json` prints and the status page shows."""
     return {
         "id": state.id,
@@ -15,7 +15,7 @@ def content(state: State, steps: tuple[float, ...] = (), report: str = "") -> di
         "champion": state.champion,
         "canary": state.canary,
         "step": state.step,
-        "steps": list(steps),
+        "steps": list(state.steps),
         "weight": state.weight,
         "held": round(state.held, 1),
         "total": round(state.total, 1),
@@ -48,13 +48,10 @@ def show(found: dict[str, Any] | None) -> None:
     if found is None:
         print("no rollout yet: `mlops-runtime rollout start` begins one")
         return
-    steps = f" of {len(found['steps'])}" if found["steps"] else ""
-    print(
-        f"version {found['canary']} against version {found['champion'] or 'none'}: {found['phase'].replace('_', ' ')}"
-    )
-    print(
-        f"step {found['step'] + 1}{steps}, {found['weight'] * 100:.4g}% of the traffic, held for {found['held']:.0f} s"
-    )
+    phase, share = found["phase"].replace("_", " "), found["weight"] * 100
+    step = f"step {found['step'] + 1} of {len(found['steps'])}"
+    print(f"version {found['canary']} against version {found['champion'] or 'none'}: {phase}")
+    print(f"{step}, {share:.4g}% of the traffic, held for {found['held']:.0f} s")
     print(found["text"])
     if found["report"]:
         print(f"report: {found['report']}")

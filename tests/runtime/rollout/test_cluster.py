@@ -20,7 +20,7 @@ from mlops_runtime.rollout.state import State
 
 from mlopsgen.contract.split import split
 from tests.runtime.rollout.api import Memory, served
-from tests.runtime.rollout.world import DEPLOYMENT, LEASE, ROUTE, SETTINGS, SPACE, World, deployment
+from tests.runtime.rollout.world import DEPLOYMENT, LEASE, ROUTE, SETTINGS, SPACE, STEPS, World, deployment
 
 PODS = f"/api/v1/namespaces/{SPACE}/pods"
 
@@ -71,7 +71,7 @@ def test_an_api_that_is_gone_or_refuses_is_said_so() -> None:
 def test_a_whole_rollout_over_http(world: World) -> None:
     with served(world.memory) as url:
         place = assembly.place(SETTINGS, api(url))
-        actions.start(place, None)
+        actions.start(place, None, STEPS)
         controller = world.controller()
         controller._place = place
         world.run(controller)
@@ -135,7 +135,7 @@ def test_a_replacement_of_a_deployment_that_changed_meanwhile_is_a_conflict(worl
 def test_nothing_to_try_is_said(world: World, canary: str, asked: str | None, said: str) -> None:
     world.memory.store(DEPLOYMENT + "canary", deployment(canary, 1))
     with pytest.raises(Mistaken, match=said):
-        actions.start(world.place(), asked)
+        actions.start(world.place(), asked, STEPS)
     assert world.state is None
 
 
@@ -143,7 +143,7 @@ def test_nothing_to_try_is_said(world: World, canary: str, asked: str | None, sa
 def test_what_is_not_applied_is_named(world: World, missing: str) -> None:
     del world.memory.objects[missing]
     with pytest.raises((Unreachable, Mistaken), match="mlopsgen build"):
-        actions.start(world.place(), None)
+        actions.start(world.place(), None, STEPS)
 
 
 def test_nginx_pods_are_nudged_when_the_split_changes_and_only_then() -> None:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlops_runtime.errors import Mistaken
 from mlops_runtime.experiment import stages
 from mlops_runtime.rollout import actions, report, status
+from mlops_runtime.rollout.controller import Controller, policy
 from mlops_runtime.rollout.places.lease import SECONDS
 
-from tests.runtime.rollout.world import DEPLOYMENT, LEASE, ROUTE, Killed, Traffic, World, route
+from tests.runtime.rollout.world import DEPLOYMENT, LEASE, ROLLOUT, ROUTE, STEPS, Killed, Traffic, World, route
 
 SOUND, BROKEN = Traffic(), Traffic(errors={"canary": 0.08})
 
@@ -28,7 +30,7 @@ def _plain_reports(monkeypatch: pytest.MonkeyPatch) -> None:
 def begun(traffic: Traffic = SOUND) -> World:
     """A world in which a rollout of version 2 was asked for."""
     world = World(traffic)
-    actions.start(world.place("people"), None)
+    actions.start(world.place("people"), None, STEPS)
     return world
 
 
@@ -337,7 +339,7 @@ def test_a_champion_whose_new_servers_die_gets_no_traffic() -> None:
 
 def test_the_first_release_ever_takes_all_traffic_at_once() -> None:
     world = World(champion=None)
-    actions.start(world.place("people"), None)
+    actions.start(world.place("people"), None, STEPS)
     world.run(world.controller())
     ended_well(world)
     assert world.time < 60
@@ -355,7 +357,7 @@ def test_rollback_reaches_nothing_within_one_look_and_15_seconds() -> None:
     decided = next(one.at for one in world.state.decisions if one.outcome == "rollback") - world.wall
     reached = next(at for at, share in world.weights if at > begin and share == 0)
     assert reached - decided <= 15 + 15
-    assert decided - begin <= 60
+    assert decided - begin <= 120
 
 
 @pytest.mark.parametrize("change", [actions.pause, actions.abort, actions.promote])
@@ -404,3 +406,49 @@ def test_the_stages_of_a_rollout_are_those_that_an_experiment_reads(tmp_path: Pa
     begins = [at for at, share in world.weights if share == 0.25]
     # The world notes a weight at the end of its turn.
     assert 0 <= begins[0] - (found.begins[2] - world.wall) <= 16
+
+
+def changed(world: World, **rollout: Any) -> Controller:
+    """A controller that was started with other settings."""
+    controller = world.controller("other")
+    controller._settings = controller._settings._replace(rollout={**ROLLOUT, **rollout})
+    controller._policy = policy(controller._settings, controller._settings.steps)
+    return controller
+
+
+def test_steps_that_were_changed_on_the_way_give_the_canary_nothing_that_was_not_judged() -> None:
+    world = begun()
+    world.run(world.controller("one"), until=100)
+    assert world.state is not None
+    assert world.state.step == 1
+    world.pass_time(SECONDS + 1)
+    controller = changed(world, steps=[0.05, 1.0])
+    for _ in range(8):
+        wait = controller.turn()
+        world.come_up()
+        judged(world)
+        world.pass_time(wait)
+    world.run(controller)
+    ended_well(world)
+
+
+def test_other_gates_on_the_way_begin_the_step_again() -> None:
+    world = begun()
+    world.run(world.controller("one"), until=40)
+    world.pass_time(SECONDS + 1)
+    controller = changed(world, against_champion=None)
+    controller.turn()
+    world.pass_time(SECONDS + 1)
+    controller.turn()
+    assert world.state is not None
+    assert (world.state.step, world.state.decisions[-1].text) == (
+        0,
+        "what is judged has changed: this step begins again",
+    )
+    world.run(controller)
+    ended_well(world)
+
+
+def test_settings_that_nobody_can_judge_by_are_refused_at_the_start() -> None:
+    with pytest.raises(Mistaken, match="mlopsgen build"):
+        changed(begun(), steps=[])

@@ -27,7 +27,7 @@ from mlops_runtime.rollout.state import State
 
 from tests.conftest import ROOT
 from tests.runtime.rollout.test_routers import envoy as routes
-from tests.runtime.rollout.world import settings_file
+from tests.runtime.rollout.world import STEPS, settings_file
 
 
 class Server:
@@ -206,10 +206,10 @@ def test_actions_one_after_the_other(local: Maker) -> None:
     for change in (actions.pause, actions.resume, actions.promote):
         with pytest.raises(Mistaken, match="there is none"):
             change(place)
-    state = actions.start(place, None)
-    assert actions.start(place, "2") == state
+    state = actions.start(place, None, STEPS)
+    assert actions.start(place, "2", STEPS) == state
     with pytest.raises(Mistaken, match="version 2 is under way"):
-        actions.start(place, "3")
+        actions.start(place, "3", STEPS)
     assert actions.pause(place).phase == "paused"
     assert actions.pause(place).phase == "paused"
     assert actions.resume(place).phase == "running"
@@ -229,10 +229,10 @@ def test_watching_ends_with_the_rollout_and_not_later_than_asked(local: Maker) -
 
     with pytest.raises(Mistaken, match="rollout start"):
         list(actions.watch(place, 60, lambda: now[0], sleep))
-    actions.start(place, None)
+    actions.start(place, None, STEPS)
     seen = [state.phase for state in actions.watch(place, 60, lambda: now[0], sleep)]
     assert seen == ["running", "rolled_back"]
-    actions.start(place, None)
+    actions.start(place, None, STEPS)
     with pytest.raises(Mistaken, match="after 1 s the rollout is still running"):
         list(actions.watch(place, 1, lambda: now[0], lambda seconds: now.__setitem__(0, now[0] + seconds)))
 

@@ -26,11 +26,12 @@ SPACE = "shop"
 DEPLOYMENT = f"/apis/apps/v1/namespaces/{SPACE}/deployments/m-"
 ROUTE = f"/apis/gateway.networking.k8s.io/v1/namespaces/{SPACE}/httproutes/m"
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{SPACE}/leases/m-rollout"
+STEPS = (0.05, 0.25, 0.5, 1.0)
 BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 ROLLOUT = {
     "engine": "gateway-api",
-    "steps": [0.05, 0.25, 0.5, 1.0],
+    "steps": list(STEPS),
     "hold": 60.0,
     "check_every": 15.0,
     "min_requests": 50,
