@@ -16,6 +16,10 @@ from mlops_runtime.serving.service import Service
 Prompt = str | Sequence[Mapping[str, str]]
 
 
+TOGETHER = 16
+"""Tokens that come as one piece where nobody sees them come."""
+
+
 class Asked(NamedTuple):
     """One prompt and how it is to be answered.
 
@@ -96,6 +100,7 @@ def _counted(service: Service, call: Call, asked: Asked, answer: Answer) -> None
 async def whole(service: Service, call: Call, ticket: Ticket, asked: Asked) -> Answer:
     """The whole answer to one prompt; arguments and errors as in `pieces`."""
     answer = Answer()
+    asked = asked._replace(sampling=asked.sampling._replace(together=TOGETHER))
     async with aclosing(pieces(service, call, ticket, asked)) as stream:
         async for piece in stream:
             answer.add(piece)

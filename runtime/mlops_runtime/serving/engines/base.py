@@ -27,6 +27,8 @@ class Sampling(NamedTuple):
         seed: makes draws repeatable; None for any.
         stop: texts that end the answer; they are not part of it.
         logprobs: whether pieces carry log-probabilities.
+        together: tokens that may come as one piece, after the first: who waits for the whole answer need not be woken
+            for each.
     """
 
     max_tokens: int
@@ -35,6 +37,7 @@ class Sampling(NamedTuple):
     seed: int | None = None
     stop: tuple[str, ...] = ()
     logprobs: bool = False
+    together: int = 1
 
 
 class Piece(NamedTuple):

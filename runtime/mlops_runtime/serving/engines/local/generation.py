@@ -150,6 +150,8 @@ class Generation(Worker):
                 LOG.exception("decoding a token failed")
                 done |= self._broken(slot, job, "decoding a token failed")
                 continue
+            if piece is None:
+                continue
             self.give(job, piece)
             if piece.finish:
                 done[slot] = False

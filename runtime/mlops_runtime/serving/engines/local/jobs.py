@@ -35,14 +35,15 @@ class Answer(Job):
         self._sampling, self._ends, self._made = sampling, ends, 0
         self._seed = secrets.randbits(64) if sampling.seed is None else sampling.seed
         self._text = Text(tokenizer, sampling.stop)
+        self._waiting: list[Piece] = []
 
     def draw(self) -> Draw:
         """How the next token is drawn."""
         how = self._sampling
         return Draw(how.temperature, how.top_p, self._seed, self._made, how.logprobs)
 
-    def take(self, token: int, logprob: float) -> Piece:
-        """One more token, and what it makes of the answer."""
+    def take(self, token: int, logprob: float) -> Piece | None:
+        """One more token, and what it makes of the answer; None where more may come together with it."""
         self.token, self._made = token, self._made + 1
         ended = token in self._ends
         text = "" if ended else self._text.add(token)
@@ -50,7 +51,24 @@ class Answer(Job):
         if ended or self._text.stopped or self._made == self._sampling.max_tokens:
             text += self._text.rest()
             finish = "stop" if ended or self._text.stopped else "length"
-        return Piece(text, (token,), (logprob,) if self._sampling.logprobs else (), finish)
+        piece = Piece(text, (token,), (logprob,) if self._sampling.logprobs else (), finish)
+        if self._sampling.together == 1:
+            return piece
+        self._waiting.append(piece)
+        if finish is None and self._made > 1 and len(self._waiting) < self._sampling.together:
+            return None
+        waited, self._waiting = self._waiting, []
+        return joined(waited)
+
+
+def joined(pieces: Sequence[Piece]) -> Piece:
+    """Pieces that follow each other as one."""
+    return Piece(
+        "".join(piece.text for piece in pieces),
+        tuple(token for piece in pieces for token in piece.tokens),
+        tuple(logprob for piece in pieces for logprob in piece.logprobs),
+        pieces[-1].finish,
+    )
 
 
 class Score(Job):
