@@ -10,10 +10,11 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -256,42 +257,98 @@ def until(condition: Callable[[], bool], what: str, seconds: float = 20.0) -> No
         time.sleep(0.05)
 
 
-def test_a_real_envoy_does_what_was_written_and_says_so(folder: Path, servers: dict[str, Server]) -> None:
-    listen, admin = free_ports(2)
-    text = (ROOT / "examples/support-assistant/local/envoy.yaml").read_text(encoding="utf-8")
-    changes = {
-        "port_value: 8080": f"port_value: {listen}",
-        "port_value: 9901": f"port_value: {admin}",
-        "port_value: 18000": f"port_value: {servers['champion'].url.rpartition(':')[2]}",
-        "port_value: 18001": f"port_value: {servers['canary'].url.rpartition(':')[2]}",
-        ".mlops/envoy": str(folder / "envoy"),
-    }
-    for old, new in changes.items():
-        assert old in text
-        text = text.replace(old, new)
-    (folder / "envoy.yaml").write_text(text, encoding="utf-8")
-    binary = shutil.which("envoy") or str(Path(sys.executable).with_name("envoy"))
-    command = [binary, "-c", str(folder / "envoy.yaml"), "--concurrency", "1", "--disable-hot-restart", "-l", "error"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+class RealEnvoy:
+    """Envoy with the example's configuration, in front of two servers."""
+
+    def __init__(self, folder: Path, servers: dict[str, Server]) -> None:
+        self.listen, self.admin = free_ports(2)
+        text = (ROOT / "examples/support-assistant/local/envoy.yaml").read_text(encoding="utf-8")
+        changes = {
+            "port_value: 8080": f"port_value: {self.listen}",
+            "port_value: 9901": f"port_value: {self.admin}",
+            "port_value: 18000": f"port_value: {servers['champion'].url.rpartition(':')[2]}",
+            "port_value: 18001": f"port_value: {servers['canary'].url.rpartition(':')[2]}",
+            ".mlops/envoy": str(folder / "envoy"),
+        }
+        for old, new in changes.items():
+            assert old in text
+            text = text.replace(old, new)
+        self._config = folder / "envoy.yaml"
+        self._config.write_text(text, encoding="utf-8")
+        self.place = Local(given(folder, servers, f"http://127.0.0.1:{self.admin}"), Envoy(100), lambda: "2")
+        self.start()
+
+    def start(self) -> None:
+        binary = shutil.which("envoy") or str(Path(sys.executable).with_name("envoy"))
+        options = ["--concurrency", "1", "--disable-hot-restart", "-l", "error"]
+        self._process = subprocess.Popen(
+            [binary, "-c", str(self._config), *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def set(self, weight: float) -> State:
+        """Write a weight and wait until Envoy has it."""
+        state = State("r", "1", "2", weight=weight)
+        self.place.write(self.place.read(), state)
+        until(lambda: self.place.settled(state), "Envoy does not take the weights")
+        return state
+
+    def endpoint(self, **headers: str) -> Endpoint:
+        return Endpoint(f"http://127.0.0.1:{self.listen}", headers=headers)
+
+
+@pytest.fixture
+def real_envoy(folder: Path, servers: dict[str, Server]) -> Iterator[RealEnvoy]:
+    found = RealEnvoy(folder, servers)
     try:
-        place = Local(given(folder, servers, f"http://127.0.0.1:{admin}"), Envoy(100), lambda: "2")
-        rest = State("r", "1", "2")
-        until(lambda: place.settled(rest), "Envoy does not come up")
-        for weight in (0.25, 1.0, 0.0):
-            state = State("r", "1", "2", weight=weight)
-            place.write(place.read(), state)
-            until(lambda state=state: place.settled(state), "Envoy does not take the weights")  # type: ignore[misc]
-            assert not place.settled(State("r", "1", "2", weight=0.77))
-        front = Endpoint(f"http://127.0.0.1:{listen}")
-        assert front.get("/version").json() == {"version": "1"}
-        tester = Endpoint(f"http://127.0.0.1:{listen}", headers={"user-group": "beta-testers"})
-        place.write(place.read(), State("r", "1", "2", weight=0.05))
-        until(lambda: place.settled(State("r", "1", "2", weight=0.05)), "Envoy does not take the weights")
-        assert tester.get("/version").json() == {"version": "2"}
+        until(lambda: found.place.settled(State("r", "1", "2")), "Envoy does not come up")
+        yield found
     finally:
-        process.kill()
-        process.wait()
-    assert not place.settled(rest)
+        found.kill()
+
+
+def test_a_real_envoy_does_what_was_written_and_says_so(real_envoy: RealEnvoy) -> None:
+    for weight in (0.25, 1.0, 0.0):
+        real_envoy.set(weight)
+        assert not real_envoy.place.settled(State("r", "1", "2", weight=0.77))
+    assert real_envoy.endpoint().get("/version").json() == {"version": "1"}
+    real_envoy.set(0.05)
+    assert real_envoy.endpoint(**{"user-group": "beta-testers"}).get("/version").json() == {"version": "2"}
+
+
+def test_an_envoy_that_was_killed_comes_back_with_the_weights_of_now(real_envoy: RealEnvoy) -> None:
+    state = real_envoy.set(0.25)
+    real_envoy.kill()
+    assert not real_envoy.place.settled(state)
+    real_envoy.start()
+    until(lambda: real_envoy.place.settled(state), "Envoy does not come back")
+    assert real_envoy.place.read().right
+
+
+def test_no_request_is_lost_by_twenty_changes_of_the_weights(real_envoy: RealEnvoy) -> None:
+    ended, statuses = Event(), list[int]()
+
+    def ask() -> None:
+        while not ended.is_set():
+            # Each request from a user of its own: the example limits how many one may send.
+            endpoint = real_envoy.endpoint(**{"x-user-id": uuid.uuid4().hex})
+            statuses.append(endpoint.get("/version").status)
+
+    callers = [Thread(target=ask) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    try:
+        for turn in range(20):
+            real_envoy.set((0.0, 0.5, 1.0)[turn % 3])
+    finally:
+        ended.set()
+        for caller in callers:
+            caller.join()
+    assert len(statuses) > 100
+    assert set(statuses) == {200}
 
 
 def command(folder: Path, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:

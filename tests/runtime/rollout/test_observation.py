@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 
 import pytest
 from mlops_runtime.endpoint import Reply, Unanswered
+from mlops_runtime.rollout import observation
 from mlops_runtime.rollout.observation import LATENCY, RATING, REQUESTS, Observer
 
 BOUNDS = (0.1, 1.0)
@@ -173,3 +176,14 @@ def test_a_name_cannot_break_out_of_the_query(prometheus: Prometheus) -> None:
     from urllib.parse import unquote_plus
 
     assert 'model_name="a\\"} or vector(1) #\\\\"' in unquote_plus(prometheus.asked[0])
+
+
+def test_a_prometheus_that_is_slow_is_no_data_and_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observation, "TIMEOUT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        looking = Observer(f"http://127.0.0.1:{silent.getsockname()[1]}", "m", "production", BOUNDS)
+        begin = time.monotonic()
+        seen = looking.look()
+    assert time.monotonic() - begin < 5
+    assert seen.window is None
+    assert "timed out" in seen.text
