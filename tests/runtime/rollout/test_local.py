@@ -378,7 +378,8 @@ def test_the_command_shows_and_changes_and_the_controller_ends_cleanly(
     try:
         endpoint = Endpoint(f"http://127.0.0.1:{port}")
         until(lambda: _weight(endpoint) == "0.05", "the controller does not begin")
-        assert json.loads((folder / "rollout" / "status.json").read_text(encoding="utf-8"))["weight"] == 0.05
+        status = folder / "rollout" / "status.json"
+        until(lambda: status.exists() and json.loads(status.read_text("utf-8"))["weight"] == 0.05, "no account of it")
         aborted = command(folder, "abort")
         assert (aborted.returncode, "aborted by hand" in aborted.stderr) == (0, True)
         assert json.loads((folder / "rollout" / "state.json").read_text(encoding="utf-8"))["weight"] == 0
