@@ -2,11 +2,13 @@
 
 The distance is Kolmogorov-Smirnov's D for numbers (largest difference of the distribution functions) and the
 Jensen-Shannon distance for classes (square root of the divergence to base 2, as scipy and Evidently have it); both run
-from 0 to 1. How large it gets by chance depends on the sizes of both windows and on ties, so it is found by
-permutation: the records of both windows are dealt again and again into windows of these sizes (Good, "Permutation,
-Parametric and Bootstrap Tests of Hypotheses", ch. 3). That test is exact at any size. Over the features Holm's
-step-down correction (Scandinavian Journal of Statistics 6, 1979) keeps the share of windows with a false alarm at
-`alpha` or below.
+from 0 to 1. Whether it is more than chance is judged by Anderson and Darling's statistic for numbers, in the form of
+Scholz and Stephens for ties ("K-Sample Anderson-Darling Tests", Journal of the American Statistical Association 82,
+1987), which sees smaller shifts than D does, and by Pearson's chi-square for classes. How large they get by chance
+depends on the sizes of both windows and on ties, so it is found by permutation: the records of both windows are dealt
+again and again into windows of these sizes (Good, "Permutation, Parametric and Bootstrap Tests of Hypotheses", ch. 3).
+That test is exact at any size. Over the features Holm's step-down correction (Scandinavian Journal of Statistics 6,
+1979) keeps the share of windows with a false alarm at `alpha` or below.
 """
 
 from __future__ import annotations
@@ -38,8 +40,8 @@ MOST = 200_000
 """Permutations of one feature at most."""
 
 STAGES = (200, 1000)
-"""Permutations after which a p that is clear ends the drawing, where no cut is asked for: `CLEAR` of them reach the
-distance, and p is four times `alpha` or more. So nothing that could be drift ends early."""
+"""Permutations after which a p that is clear ends the drawing, where no cut is asked for: `CLEAR` of them reach what is
+observed, and p is four times `alpha` or more. So nothing that could be drift ends early."""
 
 CLEAR = 20
 
@@ -57,7 +59,7 @@ class Shift(NamedTuple):
         distance: Kolmogorov-Smirnov or Jensen-Shannon, 0 to 1; 0 without enough data.
         cut: distance that chance reaches with the strictest level of Holm's procedure; None without enough data, or
             where it was clear before that was known.
-        p: probability of this distance or more by chance.
+        p: probability of a difference like this or more by chance.
         p_holm: the same, corrected for the number of features.
         records: in the window and in the reference.
     """
@@ -129,17 +131,17 @@ def _test(
 
     first, second = aligned(reference, window)
     pooled, size = first + second, int(second.sum())
-    observed = float(_distances(second[None, :], pooled, reference.kind)[0])
+    distance, observed = (float(one) for one in _measures(second[None, :], pooled, reference.kind)[0])
     generator = np.random.default_rng(digest("drift", name, first.tolist(), second.tolist()))
     draws = max(math.ceil(PER_LEVEL / level), STAGES[-1])
-    null, reached = np.empty(0), 0
+    null, reached = np.empty((0, 2)), 0
     for stage in (*STAGES, draws):
         null = np.concatenate([null, _null(generator, pooled, size, stage - len(null), reference.kind)])
-        reached = int((null >= observed - 1e-12).sum())
+        reached = int((null[:, 1] >= observed * (1 - 1e-9)).sum())
         if reached >= CLEAR and (reached + 1) / (stage + 1) >= clear:
-            return observed, None, (reached + 1) / (stage + 1)
-    cut = float(np.quantile(null, 1 - level, method="higher"))
-    return observed, cut, (reached + 1) / (draws + 1)
+            return distance, None, (reached + 1) / (stage + 1)
+    cut = float(np.quantile(null[:, 0], 1 - level, method="higher"))
+    return distance, cut, (reached + 1) / (draws + 1)
 
 
 def aligned(reference: Counts, window: Counts) -> tuple[Array, Array]:
@@ -177,16 +179,46 @@ def _neighbours(counts: list[int]) -> list[int]:
 
 
 def _null(generator: Any, pooled: Array, size: int, draws: int, kind: str) -> Array:
-    """Distances of `draws` random deals of the pooled records into a window of `size` and the rest."""
+    """Distances and statistics of `draws` random deals of the pooled records into a window of `size` and the rest."""
     import numpy as np
 
     block = max(1, _CELLS // len(pooled))
-    parts = [np.empty(0)]
+    parts = [np.empty((0, 2))]
     for start in range(0, draws, block):
         count = min(block, draws - start)
         dealt = generator.multivariate_hypergeometric(pooled, size, size=count, method="marginals")
-        parts.append(_distances(dealt, pooled, kind))
+        parts.append(_measures(dealt, pooled, kind))
     return np.concatenate(parts)
+
+
+def _measures(windows: Array, pooled: Array, kind: str) -> Array:
+    """Distance and test statistic of each window (a row of counts) and the rest of the pooled records, as columns."""
+    import numpy as np
+
+    statistics = _anderson_darling(windows, pooled) if kind == "number" else _chi_square(windows, pooled)
+    return np.stack([_distances(windows, pooled, kind), statistics], axis=1)
+
+
+def _anderson_darling(windows: Array, pooled: Array) -> Array:
+    """Scholz and Stephens' statistic for ties, of each window and the rest."""
+    import numpy as np
+
+    size, total = int(windows[0].sum()), int(pooled.sum())
+    until = np.cumsum(pooled) - pooled / 2
+    spread = until * (total - until) - total * pooled / 4
+    weights = np.divide(pooled, spread, out=np.zeros(len(pooled)), where=spread > 0)
+    apart = total * (np.cumsum(windows, axis=1) - windows / 2) - size * until
+    scale = (total - 1) / total**2 * (1 / size + 1 / (total - size))
+    result: Array = scale * (apart**2 * weights).sum(axis=1)
+    return result
+
+
+def _chi_square(windows: Array, pooled: Array) -> Array:
+    """Pearson's statistic of homogeneity, of each window and the rest."""
+    size, total = int(windows[0].sum()), int(pooled.sum())
+    expected = pooled * (size / total)
+    result: Array = ((windows - expected) ** 2 / expected).sum(axis=1) * (total / (total - size))
+    return result
 
 
 def _distances(windows: Array, pooled: Array, kind: str) -> Array:

@@ -13,7 +13,7 @@ from mlops_runtime.data.features import CLASSES, Counts, Features, bin_start, co
 from mlops_runtime.data.shift import BINS, ENOUGH, aligned, compare, holm
 from mlops_runtime.errors import Mistaken
 from scipy.spatial.distance import jensenshannon
-from scipy.stats import ks_2samp
+from scipy.stats import PermutationMethod, anderson_ksamp, chi2_contingency, ks_2samp
 
 from tests.runtime.data.conftest import Folder
 
@@ -39,11 +39,40 @@ def test_distances_are_those_of_scipy() -> None:
     one, other = generator.integers(0, 60, 800), generator.integers(0, 56, 300)
     shift = judged(window(a=numbers(one)), window(a=numbers(other)))["a"]
     assert shift.distance == pytest.approx(ks_2samp(one, other).statistic)
-    assert shift.p == pytest.approx(ks_2samp(one, other).pvalue, rel=0.3)
     kinds, fewer = generator.integers(0, 9, 800), generator.integers(0, 8, 300)
     shift = judged(window(a=classes(kinds)), window(a=classes(fewer)))["a"]
     expected = jensenshannon(np.bincount(kinds, minlength=9), np.bincount(fewer, minlength=9), base=2)
     assert shift.distance == pytest.approx(expected)
+
+
+def test_numbers_are_judged_by_anderson_and_darling() -> None:
+    generator = np.random.default_rng(3)
+    for moved in (1, 2):
+        one, other = generator.integers(0, 60, 800), generator.integers(0, 60, 300) + moved
+        expected = anderson_ksamp(
+            [one, other], variant="midrank", method=PermutationMethod(n_resamples=999, rng=generator)
+        )
+        found = judged(window(a=numbers(one)), window(a=numbers(other)))["a"]
+        assert found.p == pytest.approx(expected.pvalue, rel=0.4, abs=0.003)
+
+
+def test_classes_are_judged_by_chi_square() -> None:
+    generator = np.random.default_rng(3)
+    one, other = generator.choice(4, 800), generator.choice(4, 300, p=[0.31, 0.19, 0.25, 0.25])
+    table = np.stack([np.bincount(one), np.bincount(other)])
+    found = judged(window(a=classes(one)), window(a=classes(other)))["a"]
+    assert found.p == pytest.approx(chi2_contingency(table).pvalue, rel=0.4)
+
+
+def test_a_shift_too_small_for_the_distance_of_kolmogorov_and_smirnov() -> None:
+    generator, seen, by_distance = np.random.default_rng(4), 0, 0
+    reference = generator.standard_normal(4000)
+    for _ in range(30):
+        now = generator.standard_normal(500) + 0.17
+        found = judged(window(a=numbers(reference)), window(a=numbers(now)), whole=False)["a"]
+        seen += found.state == "drift"
+        by_distance += ks_2samp(reference, now).pvalue < 0.01
+    assert seen > by_distance + 2
 
 
 def test_windows_without_a_shift_are_left_alone_and_shifted_ones_are_not() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import pytest
 from mlops_runtime.data.features import Counts, Features, number_bin
-from mlops_runtime.data.shift import ENOUGH
+from mlops_runtime.data.shift import ENOUGH, Shift
 from mlops_runtime.quality.drift import DAY, Look, Looks
 
 ALPHA, EFFECT = 0.01, 0.05
@@ -76,6 +77,20 @@ def test_a_look_waits_until_its_level_can_be_shown() -> None:
     first = looks.look(REFERENCE, texts(generator, 500), 60.0)
     assert (first.shifts, first.records["prompt.words"]) == ({}, 500)
     assert looks.look(REFERENCE, texts(generator, 500, shift=2.0), HOUR).records["prompt.words"] == 1000
+
+
+def test_after_an_alarm_the_next_needs_a_tenth_of_the_level_for_thirty_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    levels, states = list[float](), iter(["none", "drift", "none", "none"])
+
+    def compare(reference: Features, window: Features, *, alpha: float, **_: object) -> dict[str, Shift]:
+        levels.append(alpha)
+        return {"prompt.length": Shift("number", next(states), 0.1, None, 0.1, 0.1, (500, 500))}  # type: ignore[arg-type]
+
+    monkeypatch.setattr("mlops_runtime.data.shift.compare", compare)
+    generator, looks = np.random.default_rng(7), Looks(ALPHA, EFFECT, 0.0)
+    for day in (1, 2, 31, 32):
+        looks.look(REFERENCE, lengths(generator, ENOUGH), day * DAY)
+    assert levels == pytest.approx([ALPHA, ALPHA, ALPHA / 10, ALPHA])
 
 
 def test_only_what_both_sides_have_is_compared_and_nothing_without_a_reference() -> None:
