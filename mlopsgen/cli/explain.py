@@ -21,14 +21,7 @@ def _complete(context: click.Context, parameter: click.Parameter, incomplete: st
 
 @click.command()
 @click.argument("topic", metavar="FIELD|CODE", shell_complete=_complete)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Form of the output.",
-)
+@words.text_or_json
 def command(topic: str, form: str) -> int:
     """Explain a field of mlops.yaml, by its dotted path, or a diagnostic code.
 

@@ -22,7 +22,9 @@ COMMANDS = {
     "show": "Print the resolved spec, with where each value came from.",
     "status": "Tell how what `mlopsgen up` runs is.",
     "up": "Run everything on this machine.",
+    "uses": "Say where a field of the spec goes, line by line.",
     "validate": "Check the spec without writing anything.",
+    "why": "Say where a line of a generated file comes from.",
 }
 
 

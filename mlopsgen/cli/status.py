@@ -8,19 +8,13 @@ from typing import Any
 
 import click
 
+from mlopsgen.cli import words
 from mlopsgen.cli.workspace import SPEC, Workspace
 
 
 @click.command()
 @click.argument("spec", default=SPEC, type=click.Path())
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people or programs.",
-)
+@words.text_or_json
 def command(spec: str, form: str) -> int:
     """Tell how what `mlopsgen up` runs for SPEC is: processes, rollout, alerts. Exit code 1 when nothing runs, or a
     process failed.

@@ -23,6 +23,14 @@ LOOKS: dict[str, dict[str, Any]] = {
     "good": {"fg": "green"},
 }
 
+text_or_json = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people or programs.",
+)
 specs = click.argument("specs", nargs=-1, metavar="[SPEC]...", type=click.Path())
 output_format = click.option(
     "--format",

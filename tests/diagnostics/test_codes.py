@@ -193,6 +193,27 @@ def _never_built(place: Place):
     return place.tell("diff", "--base", "lock"), [("E324", None, None)]
 
 
+@case("E325")
+def _no_such_file(place: Place):
+    place.spec(ONLY_DVC)
+    return place.tell("why", "dvc.yml:1"), [("E325", None, None)]
+
+
+@case("E326")
+def _no_such_field(place: Place):
+    place.spec(ONLY_DVC)
+    return place.tell("uses", "data.rawr"), [("E326", None, None)]
+
+
+@case("W322")
+def _edited_elsewhere(place: Place):
+    place.spec(ONLY_DVC)
+    place.build()
+    params = place.folder / "params.yaml"
+    params.write_text("# mine\n" + params.read_text())
+    return place.tell("why", "params.yaml:6"), [("W322", None, None)]
+
+
 @case("W320")
 def _another_version(place: Place):
     place.spec(ONLY_DVC)

@@ -34,6 +34,18 @@ CODES = (
         "Run `mlopsgen build` first, or name a revision with a spec.",
     ),
     Code(
+        "E325",
+        "no such place in the output",
+        "No target writes the file, it has fewer lines, nothing stands at the pointer, or the line on disk is not what a build writes.",
+        "Look at `mlopsgen build --list`, or build first.",
+    ),
+    Code(
+        "E326",
+        "no such field in the spec",
+        "The language has no such field, or the spec does not hold it, so that nothing can come from it.",
+        "Look at `mlopsgen show` for every field with its value.",
+    ),
+    Code(
         "W320",
         "base was written by another version",
         "The generated files of the revision come from another version of mlopsgen.",
@@ -44,5 +56,11 @@ CODES = (
         "base has no lock",
         "Without a lock nobody knows which pins were in force; mlopsgen's own are taken.",
         "Commit `mlops.lock` beside the files.",
+    ),
+    Code(
+        "W322",
+        "file on disk is not what a build writes",
+        "It was edited by hand, or the spec changed since the last build. The line asked for is the same in both.",
+        "Run `mlopsgen build`; `mlopsgen diff` shows what differs.",
     ),
 )
