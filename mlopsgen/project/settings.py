@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlopsgen.project.model import Environment, Project
-from mlopsgen.project.names import named, selector
+from mlopsgen.project.names import named
 from mlopsgen.project.plain import plain
 from mlopsgen.project.routing import TESTERS, main_rule
 from mlopsgen.project.telemetry import buckets
@@ -87,7 +87,6 @@ def rollout(project: Project, environment: Environment) -> dict[str, Any]:
             "route": project.name,
             "lease": named(project, "rollout"),
             "rules": {"testers": TESTERS, "main": main_rule(project, environment)},
-            "routers": selector(project, "routing") if given.engine == "nginx" else None,
         },
     }
 

@@ -47,13 +47,7 @@ def rules(project: Project, environment: Environment) -> list[dict[str, Any]]:
         _rule("coordination.k8s.io", ["leases"], ["create"], []),
         _rule("coordination.k8s.io", ["leases"], ["get", "update", "patch"], [named(project, "rollout")]),
         _rule("events.k8s.io", ["events"], ["create"], []),
-        *_nudges(environment),
     ]
-
-
-def _nudges(environment: Environment) -> list[dict[str, Any]]:
-    """nginx reads a mounted file, which the kubelet renews at once for a pod that was touched, else within minutes."""
-    return [_rule("", ["pods"], ["list", "patch"], [])] if environment.rollout.engine == "nginx" else []
 
 
 def _rule(group: str, resources: list[str], verbs: list[str], names: list[Any]) -> dict[str, Any]:

@@ -36,9 +36,7 @@ def place(settings: Settings, api: Any = None) -> Place:
 
     assert settings.cluster is not None
     router, path = _router(settings, whole)
-    labels = settings.cluster.get("routers")
-    nudged = ",".join(f"{key}={value}" for key, value in labels.items()) if labels else None
-    return Cluster(api if api is not None else Api(), settings.cluster, router, path, nudged=nudged)
+    return Cluster(api if api is not None else Api(), settings.cluster, router, path)
 
 
 def _router(settings: Settings, whole: int) -> tuple[Router, str]:

@@ -50,9 +50,6 @@ class Memory:
     def get(self, path: str) -> dict[str, Any]:
         """See `Api`."""
         self._called("GET", path)
-        folder = path.partition("?")[0]
-        if folder.endswith("/pods"):
-            return {"items": [found for key, found in self.objects.items() if key.startswith(folder + "/")]}
         if path not in self.objects:
             raise Absent(path)
         return copy.deepcopy(self.objects[path])

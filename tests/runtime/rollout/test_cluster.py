@@ -13,7 +13,7 @@ from mlops_runtime.errors import Mistaken
 from mlops_runtime.rollout import actions, assembly
 from mlops_runtime.rollout.places.api import Absent, Api
 from mlops_runtime.rollout.places.base import Conflict, Unreachable
-from mlops_runtime.rollout.places.cluster import ANNOTATION, NUDGE, Cluster
+from mlops_runtime.rollout.places.cluster import ANNOTATION, Cluster
 from mlops_runtime.rollout.places.lease import SECONDS, Lease
 from mlops_runtime.rollout.routers.nginx import Nginx
 from mlops_runtime.rollout.state import State
@@ -21,8 +21,6 @@ from mlops_runtime.rollout.state import State
 from mlopsgen.contract.split import split
 from tests.runtime.rollout.api import Memory, served
 from tests.runtime.rollout.world import DEPLOYMENT, LEASE, ROUTE, SETTINGS, SPACE, STEPS, World, deployment
-
-PODS = f"/api/v1/namespaces/{SPACE}/pods"
 
 
 def api(url: str, token: str = "") -> Api:
@@ -146,21 +144,16 @@ def test_what_is_not_applied_is_named(world: World, missing: str) -> None:
         actions.start(world.place(), None, STEPS)
 
 
-def test_nginx_pods_are_nudged_when_the_split_changes_and_only_then() -> None:
+def test_the_split_of_nginx_and_the_state_change_in_one_write() -> None:
     path = f"/api/v1/namespaces/{SPACE}/configmaps/m"
-    memory = Memory(
-        {
-            path: {"kind": "ConfigMap", "metadata": {"name": "m"}, "data": {"split.conf": split(0.0)}},
-            f"{PODS}/nginx-1": {"metadata": {"name": "nginx-1"}},
-        }
-    )
+    content = {"kind": "ConfigMap", "metadata": {"name": "m"}, "data": {"split.conf": split(0.0), "other": "kept"}}
+    memory = Memory({path: content})
     assert SETTINGS.cluster is not None
-    place = Cluster(memory, SETTINGS.cluster, Nginx(), path, nudged="a=b")  # type: ignore[arg-type]
-    place.write(place.read(), State("r", "1", "2", weight=0.0))
-    assert NUDGE not in memory.objects[f"{PODS}/nginx-1"]["metadata"].get("annotations", {})
+    place = Cluster(memory, SETTINGS.cluster, Nginx(), path)  # type: ignore[arg-type]
     place.write(place.read(), State("r", "1", "2", weight=0.1))
-    assert "10.00% canary;" in memory.objects[path]["data"]["split.conf"]
-    assert NUDGE in memory.objects[f"{PODS}/nginx-1"]["metadata"]["annotations"]
+    found = memory.objects[path]
+    assert "10.00% canary;" in found["data"]["split.conf"]
+    assert (found["data"]["other"], ANNOTATION in found["metadata"]["annotations"]) == ("kept", True)
     assert place.read().right
 
 

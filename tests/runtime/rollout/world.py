@@ -60,7 +60,6 @@ SETTINGS = Settings(
         "route": "m",
         "lease": "m-rollout",
         "rules": {"testers": "testers", "main": "m.shop"},
-        "routers": None,
     },
     local=None,
     experiment=None,

@@ -28,9 +28,6 @@ MODEL_VERSION = "model-version"
 SERVER = "server"
 """Container that serves."""
 
-NUDGE = "mlopsgen.dev/split"
-"""Annotation of nginx' pods: the kubelet renews mounted files at once when a pod changes, else within two minutes."""
-
 
 class Cluster:
     """A namespace.
@@ -41,7 +38,6 @@ class Cluster:
         router: of the engine.
         document: path of the router's object in the API.
         holder: name of this process; a new one when empty.
-        nudged: labels of pods that are told of a new split; None where the router watches by itself.
     """
 
     def __init__(
@@ -51,9 +47,8 @@ class Cluster:
         router: Router,
         document: str,
         holder: str = "",
-        nudged: str | None = None,
     ) -> None:
-        self._api, self._router, self._document, self._nudged = api, router, document, nudged
+        self._api, self._router, self._document = api, router, document
         self._space = str(given["namespace"])
         self._deployments: dict[Variant, str] = {
             "champion": f"/apis/apps/v1/namespaces/{self._space}/deployments/{given['champion']}",
@@ -86,8 +81,6 @@ class Cluster:
             **changed,
         }
         self._patch(self._document, body)
-        if changed and self._nudged is not None:
-            self._nudge()
 
     def settled(self, state: State) -> bool:
         """See `Place`: what the API holds is what routers are told."""
@@ -187,16 +180,6 @@ class Cluster:
         }
         with contextlib.suppress(Unreachable, Absent, Conflict):
             self._api.create(f"/apis/events.k8s.io/v1/namespaces/{self._space}/events", event)
-
-    def _nudge(self) -> None:
-        """Have the kubelet look at the split now."""
-        pods = f"/api/v1/namespaces/{self._space}/pods"
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        with contextlib.suppress(Unreachable, Absent, Conflict):
-            for pod in self._api.get(f"{pods}?labelSelector={self._nudged}").get("items") or ():
-                body = {"metadata": {"annotations": {NUDGE: now}}}
-                with contextlib.suppress(Absent, Conflict):
-                    self._api.patch(f"{pods}/{pod['metadata']['name']}", body)
 
     def _object(self, path: str, what: str) -> dict[str, Any]:
         try:
