@@ -10,6 +10,8 @@ import pytest
 
 from tests.processes.project import Project
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Project]
 
 UNSHARED = subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode == 0

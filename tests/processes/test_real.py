@@ -48,6 +48,8 @@ http.server.ThreadingHTTPServer(("127.0.0.1", port), Answers).serve_forever()
 
 MLFLOW = """
 import http.server, sys
+
+pytestmark = pytest.mark.slow
 port = int(sys.argv[1].partition("=")[2])
 class Answers(http.server.BaseHTTPRequestHandler):
     def do_GET(self):

@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import pytest
+
 from tests.processes.project import BASE, Project, until
+
+pytestmark = pytest.mark.slow
 
 Make = Callable[..., Project]
 ALIAS = '{"model_version": {"name": "m", "version": "3"}}'

@@ -23,6 +23,8 @@ from tests.conftest import FULL
 from tests.review import corpus
 from tests.review.conftest import Repository
 
+pytestmark = pytest.mark.slow
+
 TRIES = 16
 """Other values that the judge tries: those that were tried, so that it judges what was concluded from them."""
 
