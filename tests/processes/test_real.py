@@ -18,6 +18,8 @@ from tests.conftest import tool
 from tests.processes.project import PATIENCE, Project, made, until
 from tests.targets.github.specs import smallest
 
+pytestmark = pytest.mark.slow
+
 SPEC = smallest(
     "monitoring: {scrape_interval: 1s, alerts: {drift: {max: 0.2, for: 1s, retrain: true}}}",
 )
@@ -48,8 +50,6 @@ http.server.ThreadingHTTPServer(("127.0.0.1", port), Answers).serve_forever()
 
 MLFLOW = """
 import http.server, sys
-
-pytestmark = pytest.mark.slow
 port = int(sys.argv[1].partition("=")[2])
 class Answers(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
