@@ -50,14 +50,7 @@ class Result(NamedTuple):
 @click.option(
     "--committed", is_flag=True, help="With a revision: the generated files as they were committed, not compiled anew."
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "markdown", "json"]),
-    default="text",
-    show_default=True,
-    help="Form of the output.",
-)
+@words.formats("text", "markdown", "json")
 @click.option("-q", "--quiet", is_flag=True, help="Only how much differs.")
 def command(specs: tuple[str, ...], base: str | None, committed: bool, form: str, quiet: bool) -> int:
     """Say what differs in the output of each SPEC, object by object and field by field; exit with 1 if anything does.

@@ -21,7 +21,7 @@ def _complete(context: click.Context, parameter: click.Parameter, incomplete: st
 
 @click.command()
 @click.argument("topic", metavar="FIELD|CODE", shell_complete=_complete)
-@words.text_or_json
+@words.formats("text", "json")
 def command(topic: str, form: str) -> int:
     """Explain a field of mlops.yaml, by its dotted path, or a diagnostic code.
 

@@ -38,14 +38,7 @@ LIMITS = ("recreate", "restart", "reload", "retrain", "pipeline", "traffic", "al
     metavar="CLASS",
     help=f"Exit with 1 if something of this class or a worse one comes: {', '.join(LIMITS)}.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "markdown", "json"]),
-    default="text",
-    show_default=True,
-    help="Form of the output.",
-)
+@words.formats("text", "markdown", "json")
 def command(specs: tuple[str, ...], base: str, limit: str | None, form: str) -> int:
     """Say what the change of each SPEC does: every changed field with its consequences, worst first.
 

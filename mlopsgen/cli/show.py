@@ -18,14 +18,7 @@ from mlopsgen.diagnostics.hints import closest
 @click.command()
 @click.argument("spec", default=SPEC, type=click.Path())
 @click.option("-e", "--environment", metavar="NAME", help="What holds in one environment.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["yaml", "json"]),
-    default="yaml",
-    show_default=True,
-    help="Form of the output.",
-)
+@words.formats("yaml", "json")
 @click.option("--origins/--no-origins", default=True, help="Say where each value came from.")
 def command(spec: str, environment: str | None, form: str, origins: bool) -> int:
     """Print the resolved SPEC: defaults, derived values and overlays filled in, each with where it came from.

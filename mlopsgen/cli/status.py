@@ -14,7 +14,7 @@ from mlopsgen.cli.workspace import SPEC, Workspace
 
 @click.command()
 @click.argument("spec", default=SPEC, type=click.Path())
-@words.text_or_json
+@words.formats("text", "json")
 def command(spec: str, form: str) -> int:
     """Tell how what `mlopsgen up` runs for SPEC is: processes, rollout, alerts. Exit code 1 when nothing runs, or a
     process failed.

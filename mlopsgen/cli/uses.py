@@ -43,7 +43,7 @@ class _Found(NamedTuple):
 @click.command()
 @click.argument("field")
 @click.option("--spec", type=click.Path(), help="The spec, or its folder. Left out: `mlops.yaml` here.")
-@words.text_or_json
+@words.formats("text", "json")
 def command(field: str, spec: str | None, form: str) -> int:
     """Say where a FIELD of the spec goes: every line of every generated file that it reaches.
 

@@ -45,7 +45,7 @@ class Answer(NamedTuple):
 @click.argument("pointer", required=False)
 @click.option("--spec", type=click.Path(), help="The spec, or its folder. Left out: here, or the nearest above FILE.")
 @click.option("--object", "name", metavar="KIND/NAME", help="The manifest that POINTER is in, in a file of several.")
-@words.text_or_json
+@words.formats("text", "json")
 def command(place: str, pointer: str | None, spec: str | None, name: str | None, form: str) -> int:
     """Say where a line of a generated file comes from: which fields of the spec, which target and template.
 

@@ -23,14 +23,14 @@ LOOKS: dict[str, dict[str, Any]] = {
     "good": {"fg": "green"},
 }
 
-text_or_json = click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people or programs.",
-)
+
+def formats(*names: str) -> Callable[[Any], Any]:
+    """The option `--format`; the first of its values is the default."""
+    return click.option(
+        "--format", "form", type=click.Choice(names), default=names[0], show_default=True, help="Form of the output."
+    )
+
+
 specs = click.argument("specs", nargs=-1, metavar="[SPEC]...", type=click.Path())
 output_format = click.option(
     "--format",

@@ -7,7 +7,11 @@ NAME = "release"
 
 IMAGE = "image"
 MODEL_VERSION = "model-version"
+"""Also the label of a serving pod with the version that it holds."""
 REPLICAS = "replicas"
+
+SERVER = "server"
+"""Container that serves."""
 
 NONE = "0"
 """Model version of an environment that nothing was released to."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from mlopsgen.contract.promql import SCRAPES
+from mlopsgen.spec.monitoring import Alerts
 
 WINDOW = 300.0
 """Seconds over which rates are taken; four scrapes where those take longer."""
@@ -26,3 +28,13 @@ def impossible(name: str, given: Any, scrape_interval: float) -> str:
     if name == "traffic_drop" and given.for_ + span > given.compared_to:
         return f"after {given.compared_to:g} s the fall is compared with itself, before `for` and {span:g} s are over"
     return ""
+
+
+def every(alerts: Alerts) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Each alert that is set, with its path below `monitoring.alerts`: ours, then the custom ones."""
+    for name in ("latency_p95", "error_rate", "gpu_memory", "traffic_drop", "accuracy", "drift"):
+        given = getattr(alerts, name)
+        if given is not None:
+            yield (name,), given
+    for index, given in enumerate(alerts.custom):
+        yield ("custom", index), given

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from mlopsgen.contract import release
 from mlopsgen.project.model import Project
 from mlopsgen.spec.traced import Text, join, merged, traced
 
@@ -29,13 +30,13 @@ Component = Literal["serving", "quality", "rollout", "training", "routing", "mon
 
 Variant = Literal["champion", "canary"]
 
-SERVER = "server"
+SERVER = release.SERVER
 """Container that serves, and the port that it listens on is `http`."""
 
 SERVER_PORT = "http"
 """Name of that port."""
 
-MODEL_VERSION = "model-version"
+MODEL_VERSION = release.MODEL_VERSION
 """Label of a serving pod: the version of the model that it holds."""
 
 

@@ -10,6 +10,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 
 from mlopsgen.contract.metrics import Family
 
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+"""Content type of Prometheus' text format."""
+
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 

@@ -9,9 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from mlops_runtime.errors import Mistaken
+from mlops_runtime.exposition import TEXT
 from mlopsgen.contract import ports
-
-EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 
 LARGEST = 1 << 20
 """Bytes of a body that are read."""
@@ -66,7 +65,7 @@ class _Handler(BaseHTTPRequestHandler):
         """What is exported, and whether the process is alive."""
         path = self.path.partition("?")[0]
         if path == ports.METRICS:
-            self._answer(200, self.text(), EXPOSITION)
+            self._answer(200, self.text(), TEXT)
         elif path == ports.HEALTH:
             self._answer(200, b'{"status":"ok"}')
         else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from typing import Any
 
 from mlops_runtime.errors import Mistaken
@@ -23,3 +25,10 @@ def content(path: str) -> Any:
     except (OSError, UnicodeDecodeError, YAMLError) as error:
         reason = " ".join(str(error).split())
         raise Mistaken(f"{path}, named by {environment.CONFIG}, cannot be read: {reason}") from None
+
+
+def track(content: Mapping[str, Any]) -> None:
+    """Put address and experiment of the tracking server into the environment, unless they are there."""
+    for name, key in ((environment.TRACKING_URI, "uri"), (environment.TRACKING_EXPERIMENT, "experiment")):
+        if given := (content.get("tracking") or {}).get(key):
+            os.environ.setdefault(name, str(given))

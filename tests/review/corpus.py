@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 import yaml
 
@@ -12,8 +10,7 @@ from mlopsgen.cli.sides import Compiler, Side, Source, present
 from mlopsgen.cli.workspace import Workspace
 from mlopsgen.spec.load import parse
 from tests.conftest import FULL
-
-Changes = Mapping[str, Any]
+from tests.manifests.specs import Changes, changed
 
 PATCH = {
     "file": "deploy/staging/serving.yaml",
@@ -105,19 +102,6 @@ RESEMBLING = {
 
 REVERSED = {"ci.credentials": "ci.credentials added", "tracking.wandb": "tracking.wandb added"}
 """Edits that are also looked at the other way round, from the edited document to the example."""
-
-
-def changed(given: Changes, changes: Changes) -> dict[str, Any]:
-    """A document with changes merged into it."""
-    result: dict[str, Any] = dict(given)
-    for key, value in changes.items():
-        if value is None:
-            result.pop(key, None)
-        elif isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
-            result[key] = changed(result[key], value)
-        else:
-            result[key] = value
-    return result
 
 
 COMPILER = Compiler()

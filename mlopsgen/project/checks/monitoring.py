@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from mlopsgen.contract.alerts import NAMES
 from mlopsgen.contract.metrics import KNOWN, Setup, exported
 from mlopsgen.diagnostics import Diagnostic
-from mlopsgen.project.alerts import impossible
+from mlopsgen.project.alerts import every, impossible
 from mlopsgen.project.checks.view import View
 from mlopsgen.spec.tree import Path
 
@@ -120,10 +119,7 @@ def _trainings(view: View) -> Iterator[Diagnostic]:
     ]
     if not missing:
         return
-    names = ("latency_p95", "error_rate", "gpu_memory", "traffic_drop", "accuracy", "drift")
-    found: list[tuple[Path, Any]] = [(("monitoring", "alerts", name), getattr(alerts, name)) for name in names]
-    found += [(("monitoring", "alerts", "custom", index), each) for index, each in enumerate(alerts.custom)]
-    for path, alert in found:
-        if alert is not None and alert.retrain:
+    for path, alert in every(alerts):
+        if alert.retrain:
             message = f"this alert starts no training: {' and '.join(missing)}"
-            yield view.finding("W258", message, *path, "retrain", help=help)
+            yield view.finding("W258", message, "monitoring", "alerts", *path, "retrain", help=help)

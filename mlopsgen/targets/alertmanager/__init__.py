@@ -7,6 +7,7 @@ from typing import Any
 
 from mlopsgen.contract import ports
 from mlopsgen.contract.promql import matchers
+from mlopsgen.project.alerts import every
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.project.names import named
 from mlopsgen.project.plain import plain
@@ -69,16 +70,7 @@ def told(notify: Notify, severity: str) -> list[str]:
 
 def retrains(given: Monitoring) -> bool:
     """Whether any alert starts a training."""
-    alerts = given.alerts
-    every = (
-        alerts.latency_p95,
-        alerts.error_rate,
-        alerts.gpu_memory,
-        alerts.traffic_drop,
-        alerts.accuracy,
-        alerts.drift,
-    )
-    return any(each is not None and each.retrain for each in (*every, *alerts.custom))
+    return any(alert.retrain for _, alert in every(given.alerts))
 
 
 def _parties(project: Project) -> list[tuple[Environment, ...]]:

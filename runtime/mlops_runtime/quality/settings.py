@@ -78,9 +78,7 @@ def read() -> Settings:
     for key, url in (("server", found.server), ("quality.retrain.url", found.retrain)):
         if url is not None and not _is_url(url):
             raise Mistaken(f"{path}: `{key}` is no URL: such as http://127.0.0.1:8000")
-    for name, key in ((environment.TRACKING_URI, "uri"), (environment.TRACKING_EXPERIMENT, "experiment")):
-        if given := (content.get("tracking") or {}).get(key):
-            os.environ.setdefault(name, str(given))
+    file.track(content)
     return found
 
 

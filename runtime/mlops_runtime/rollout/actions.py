@@ -12,7 +12,7 @@ from mlops_runtime.errors import Mistaken
 from mlops_runtime.rollout import course, report, status
 from mlops_runtime.rollout.places.base import Conflict, Held, Place, Unreachable
 from mlops_runtime.rollout.settings import Settings
-from mlops_runtime.rollout.state import State
+from mlops_runtime.rollout.state import Phase, State
 
 TRIES = 20
 """Writes that meet another writer before that is a fault."""
@@ -57,12 +57,7 @@ def pause(place: Place) -> State:
     Raises:
         Mistaken: no rollout runs.
     """
-
-    def change(held: Held) -> State:
-        state = _demand(held, "running", "paused")
-        return state if state.phase == "paused" else state.decided(time.time(), "pause", "by hand", phase="paused")
-
-    return _written(place, change)
+    return _written(place, lambda held: _switched(held, "running", "paused", "pause"))
 
 
 def resume(place: Place) -> State:
@@ -71,12 +66,7 @@ def resume(place: Place) -> State:
     Raises:
         Mistaken: no rollout is paused.
     """
-
-    def change(held: Held) -> State:
-        state = _demand(held, "paused", "running")
-        return state if state.phase == "running" else state.decided(time.time(), "resume", "by hand", phase="running")
-
-    return _written(place, change)
+    return _written(place, lambda held: _switched(held, "paused", "running", "resume"))
 
 
 def promote(place: Place) -> State:
@@ -186,6 +176,12 @@ def _written(place: Place, change: Callable[[Held], State]) -> State:
             raise Mistaken(str(error)) from None
         return after
     raise Mistaken("others change the rollout without end: try again")
+
+
+def _switched(held: Held, phase: Phase, other: Phase, name: str) -> State:
+    """From one phase to another; the same state where it is in that already."""
+    state = _demand(held, phase, other)
+    return state if state.phase == other else state.decided(time.time(), name, "by hand", phase=other)
 
 
 def _answering(place: Place) -> Held:

@@ -62,7 +62,7 @@ def registry(settings: Settings) -> Registry:
     return Registry(settings.model, settings.keep)
 
 
-def controller(settings: Settings, values: Values, at: Place | None = None) -> Controller:
+def controller(settings: Settings, values: Values) -> Controller:
     """The controller of an environment."""
     observer = Observer(settings.prometheus, settings.model, settings.environment, settings.buckets)
-    return Controller(settings, at or place(settings), observer, registry(settings), values)
+    return Controller(settings, place(settings), observer, registry(settings), values)

@@ -36,7 +36,6 @@ class Settings(NamedTuple):
         prometheus: its URL.
         cluster: names in the cluster; None on one machine.
         local: addresses and files on one machine; None in a cluster.
-        experiment: section `experiment`; None where there is none.
         port: of the controller's metrics.
         host: address that they are shown at.
     """
@@ -51,7 +50,6 @@ class Settings(NamedTuple):
     prometheus: str
     cluster: Mapping[str, Any] | None
     local: Mapping[str, Any] | None
-    experiment: Mapping[str, Any] | None
     port: int
     host: str = ports.EVERYWHERE
 
@@ -82,9 +80,7 @@ def read(environment: str | None) -> Settings:
         raise Mistaken(
             f"{path} holds no settings of the rollout controller ({error!r}): run `mlopsgen build`"
         ) from None
-    for name, key in ((names.TRACKING_URI, "uri"), (names.TRACKING_EXPERIMENT, "experiment")):
-        if given := (content.get("tracking") or {}).get(key):
-            os.environ.setdefault(name, str(given))
+    file.track(content)
     return found
 
 
@@ -144,7 +140,6 @@ def _settings(content: Mapping[str, Any]) -> Settings:
         prometheus=str(content["prometheus"]).rstrip("/"),
         cluster=content.get("cluster"),
         local=content.get("local"),
-        experiment=content.get("experiment"),
         port=int(content.get("port") or ports.ROLLOUT),
         host=str(content.get("host") or ports.EVERYWHERE),
     )

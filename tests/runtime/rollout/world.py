@@ -62,7 +62,6 @@ SETTINGS = Settings(
         "rules": {"testers": "testers", "main": "m.shop"},
     },
     local=None,
-    experiment=None,
     port=0,
 )
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from mlops_runtime.errors import Mistaken
@@ -22,12 +21,6 @@ from mlopsgen.contract import environment, release
 ANNOTATION = "mlopsgen.dev/rollout"
 """Of the router's object. `kubectl apply` leaves it alone; Istio pushes nothing to proxies when only it changes."""
 
-MODEL_VERSION = "model-version"
-"""Label of a pod template."""
-
-SERVER = "server"
-"""Container that serves."""
-
 
 class Cluster:
     """A namespace.
@@ -37,24 +30,16 @@ class Cluster:
         given: section `cluster` of the settings.
         router: of the engine.
         document: path of the router's object in the API.
-        holder: name of this process; a new one when empty.
     """
 
-    def __init__(
-        self,
-        api: Api,
-        given: Mapping[str, Any],
-        router: Router,
-        document: str,
-        holder: str = "",
-    ) -> None:
+    def __init__(self, api: Api, given: Mapping[str, Any], router: Router, document: str) -> None:
         self._api, self._router, self._document = api, router, document
         self._space = str(given["namespace"])
         self._deployments: dict[Variant, str] = {
             "champion": f"/apis/apps/v1/namespaces/{self._space}/deployments/{given['champion']}",
             "canary": f"/apis/apps/v1/namespaces/{self._space}/deployments/{given['canary']}",
         }
-        self._lease = Lease(api, self._space, str(given["lease"]), holder or f"rollout-{uuid.uuid4().hex[:12]}")
+        self._lease = Lease(api, self._space, str(given["lease"]), f"rollout-{uuid.uuid4().hex[:12]}")
         self._name = str(given["route"])
 
     def read(self) -> Held:
@@ -90,7 +75,7 @@ class Cluster:
         """See `Place`."""
         found = self._object(self._deployments[variant], f"the Deployment of the {variant}")
         spec, status = found["spec"], found.get("status") or {}
-        version = str(((spec["template"]["metadata"].get("labels")) or {}).get(MODEL_VERSION, release.NONE))
+        version = str(((spec["template"]["metadata"].get("labels")) or {}).get(release.MODEL_VERSION, release.NONE))
         fresh = int(status.get("observedGeneration") or 0) >= int(found["metadata"].get("generation") or 0)
         # Pods of an earlier version may be ready too; those that are up to date and those that are ready overlap in
         # at least so many.
@@ -135,11 +120,11 @@ class Cluster:
         canary = self._object(self._deployments["canary"], "the Deployment of the canary")
         champion = self._object(self._deployments["champion"], "the Deployment of the champion")
         source, target = _server(canary), _server(champion)
-        version = canary["spec"]["template"]["metadata"]["labels"][MODEL_VERSION]
+        version = canary["spec"]["template"]["metadata"]["labels"][release.MODEL_VERSION]
         uri, own = _variable(source[1], environment.MODEL_URI), _variable(target[1], environment.MODEL_URI)
         inside = f"/spec/template/spec/containers/{target[0]}"
         changes = [
-            ("/spec/template/metadata/labels/" + MODEL_VERSION, version),
+            ("/spec/template/metadata/labels/" + release.MODEL_VERSION, version),
             (f"{inside}/image", source[1]["image"]),
             (f"{inside}/env/{own[0]}/value", uri[1]["value"]),
         ]
@@ -164,12 +149,11 @@ class Cluster:
     def tell(self, text: str, bad: bool = False) -> None:
         """See `Place`: an Event of the router's object."""
         kind, _, name = self._document.rpartition("/")
-        now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         event = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
             "metadata": {"generateName": f"{self._name}-rollout-"},
-            "eventTime": now,
+            "eventTime": calls.now(),
             "reportingController": "mlopsgen.dev/rollout",
             "reportingInstance": self._name,
             "action": "Rollout",
@@ -204,7 +188,7 @@ def _stuck(status: Mapping[str, Any]) -> str:
 
 def _server(deployment: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
     containers = deployment["spec"]["template"]["spec"]["containers"]
-    return _named(containers, SERVER, "container")
+    return _named(containers, release.SERVER, "container")
 
 
 def _variable(container: Mapping[str, Any], name: str) -> tuple[int, dict[str, Any]]:

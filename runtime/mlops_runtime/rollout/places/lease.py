@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
-from mlops_runtime.rollout.places.api import Absent, Api
+from mlops_runtime.rollout.places.api import Absent, Api, now
 from mlops_runtime.rollout.places.base import Conflict
 
 SECONDS = 30
@@ -48,12 +47,12 @@ class Lease:
         except Absent:
             return self._made()
         spec, revision = found.get("spec") or {}, found["metadata"]["resourceVersion"]
-        now = self._clock()
+        at = self._clock()
         if self._seen is None or self._seen[0] != revision:
-            self._seen = (revision, now)
+            self._seen = (revision, at)
         other = spec.get("holderIdentity")
         lasts = float(spec.get("leaseDurationSeconds") or SECONDS)
-        if other and other != self._holder and now - self._seen[1] < lasts:
+        if other and other != self._holder and at - self._seen[1] < lasts:
             return False
         return self._renewed(revision, spec, self._holder)
 
@@ -75,7 +74,7 @@ class Lease:
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
             "metadata": {"name": self._name},
-            "spec": {**self._spec(self._holder), "acquireTime": _now(), "leaseTransitions": 0},
+            "spec": {**self._spec(self._holder), "acquireTime": now(), "leaseTransitions": 0},
         }
         try:
             self._api.create(self._folder, body)
@@ -86,7 +85,7 @@ class Lease:
     def _renewed(self, revision: str, before: Any, holder: str) -> bool:
         spec = self._spec(holder)
         if before.get("holderIdentity") != holder:
-            spec |= {"acquireTime": _now(), "leaseTransitions": int(before.get("leaseTransitions") or 0) + 1}
+            spec |= {"acquireTime": now(), "leaseTransitions": int(before.get("leaseTransitions") or 0) + 1}
         try:
             self._api.patch(f"{self._folder}/{self._name}", {"metadata": {"resourceVersion": revision}, "spec": spec})
         except (Conflict, Absent):
@@ -94,9 +93,4 @@ class Lease:
         return True
 
     def _spec(self, holder: str) -> dict[str, Any]:
-        return {"holderIdentity": holder, "leaseDurationSeconds": SECONDS, "renewTime": _now()}
-
-
-def _now() -> str:
-    """The time as `MicroTime` has it."""
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return {"holderIdentity": holder, "leaseDurationSeconds": SECONDS, "renewTime": now()}

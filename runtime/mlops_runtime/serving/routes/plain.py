@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
+from mlops_runtime.exposition import TEXT
 from mlops_runtime.serving import problems
 from mlops_runtime.serving.calls import Call
 from mlops_runtime.serving.replies import reply
@@ -18,8 +19,6 @@ from mlopsgen.contract import registry
 
 STUCK = 60.0
 """Seconds in which an engine may come back by itself."""
-
-EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 
 
 async def health(service: Service, request: Request) -> Response:
@@ -46,7 +45,7 @@ async def metrics(service: Service, request: Request) -> Response:
     exported: Any = getattr(service.engine, "exported", None)
     if exported is not None:
         more = await exported()
-    return Response(service.metrics.text() + more, headers={"content-type": EXPOSITION})
+    return Response(service.metrics.text() + more, headers={"content-type": TEXT})
 
 
 async def version(service: Service, request: Request) -> Response:
