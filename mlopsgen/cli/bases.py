@@ -19,7 +19,7 @@ from mlopsgen.output.paths import LOCK, split
 from mlopsgen.output.plan import compare
 from mlopsgen.output.roots import Roots
 from mlopsgen.output.tree import Blocked, Tree
-from mlopsgen.output.write import _read_lock
+from mlopsgen.output.write import read_lock
 from mlopsgen.review.documents import Files
 from mlopsgen.review.revision import Revision
 from mlopsgen.version import VERSION
@@ -114,7 +114,7 @@ def on_disk(workspace: Workspace, head: Side) -> tuple[Files, tuple[str, ...]]:
         Failed: as a build does, but for files that were edited or are not ours.
     """
     with Roots(workspace.folder, workspace.repository) as roots:
-        lock, _ = _read_lock(roots.project)
+        lock, _ = read_lock(roots.project)
         plan = compare(head.rendered, lock, roots, unmanaged=head.unmanaged, force=True)
     content: dict[str, bytes] = {}
     edited: list[str] = []
@@ -137,7 +137,7 @@ def as_locked(workspace: Workspace, head: Side) -> tuple[Files, tuple[str, ...]]
         Failed: E303 and E324.
     """
     with Roots(workspace.folder, workspace.repository) as roots:
-        lock, found = _read_lock(roots.project)
+        lock, found = read_lock(roots.project)
         if found is None:
             help = "run `mlopsgen build` first, or compare with a revision"
             raise Failed([diagnose("E324", f"there is no {LOCK}", path=LOCK, help=help)])

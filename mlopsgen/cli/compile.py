@@ -45,11 +45,11 @@ def compile(workspace: Workspace, pins: Mapping[str, Pin]) -> Compiled:
     tree = parse(decode(data, workspace.spec), workspace.spec)
     name = os.path.basename(workspace.spec)
     project, warnings = resolve(tree, folder=workspace.relative, spec_file=name, pins=pins)
-    overrides = _overrides(tree, workspace)
+    overrides = read_overrides(tree, workspace)
     used: set[str] = set()
-    files = [_rendered(target, file, overrides, used) for target, file in _wanted(project)]
-    files += _others(project, tree, overrides, used)
-    files, unmatched = _patched(project, tree, files)
+    files = [render_file(target, file, overrides, used) for target, file in wanted_files(project)]
+    files += files_of_others(project, tree, overrides, used)
+    files, unmatched = apply_patches(project, tree, files)
     notes = [*unmatched, *_unused(project, tree, files, overrides, used)]
     return Compiled(
         project=project,
@@ -66,13 +66,14 @@ def _is_told_by_text(project: Project, tree: Node, data: bytes) -> bool:
     return bool(folder == templates_folder(data)) and not project.targets.others
 
 
-def _wanted(project: Project) -> Iterator[tuple[str, File]]:
+def wanted_files(project: Project) -> Iterator[tuple[str, File]]:
+    """Every file of the targets that are built in, with the target's name."""
     for name, target in built_in(project):
         for file in target.files(project):
             yield name, file
 
 
-def _others(project: Project, tree: Node, overrides: Mapping[str, str], used: set[str]) -> Iterator[Rendered]:
+def files_of_others(project: Project, tree: Node, overrides: Mapping[str, str], used: set[str]) -> Iterator[Rendered]:
     """Files of other packages' targets; whatever they raise is told as theirs."""
     if not project.targets.others:
         return
@@ -88,7 +89,7 @@ def _others(project: Project, tree: Node, overrides: Mapping[str, str], used: se
             raise Failed([diagnose("E230", message, path=path, span=span, help=help)])
         try:
             for file in point.load().files(project):
-                yield _rendered(str(name), file, overrides, used)
+                yield render_file(str(name), file, overrides, used)
         except Failed:
             raise
         except Exception as error:
@@ -96,14 +97,16 @@ def _others(project: Project, tree: Node, overrides: Mapping[str, str], used: se
             raise Failed([diagnose("E231", message, path=path, span=span, help="tell its authors")]) from error
 
 
-def _rendered(target: str, file: File, overrides: Mapping[str, str], used: set[str]) -> Rendered:
+def render_file(target: str, file: File, overrides: Mapping[str, str], used: set[str]) -> Rendered:
+    """Render one file; the name of its template is added to `used`. Raises Failed."""
     if file.template is not None:
         used.add(file.template)
     content = render(file, overrides).content
     return Rendered(path=str(file.path), target=target, content=content, root=file.root, keep=file.keep)
 
 
-def _overrides(tree: Node, workspace: Workspace) -> dict[str, str]:
+def read_overrides(tree: Node, workspace: Workspace) -> dict[str, str]:
+    """The user's own templates: name to text. Raises Failed with E225."""
     node = tree.find(("templates",))
     if node is None or node.value is None:
         return {}
@@ -116,7 +119,8 @@ def _overrides(tree: Node, workspace: Workspace) -> dict[str, str]:
         raise Failed([diagnose("E225", message, path="templates", span=node.span)]) from None
 
 
-def _patched(project: Project, tree: Node, files: list[Rendered]) -> tuple[list[Rendered], list[Diagnostic]]:
+def apply_patches(project: Project, tree: Node, files: list[Rendered]) -> tuple[list[Rendered], list[Diagnostic]]:
+    """Carry out the spec's patches; gives all files, and a warning for each patch without its file. Raises Failed."""
     by_key = {file.key: index for index, file in enumerate(files)}
     notes = []
     for number, item in enumerate(project.patches):

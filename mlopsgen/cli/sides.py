@@ -70,8 +70,8 @@ class Compiler:
     def __call__(self, source: Source) -> Side:
         """Compile a source. Raises Failed."""
         project, warnings = resolve(source.tree, folder=source.relative, spec_file=source.file, pins=dict(source.pins))
-        files = [self._render(target, file, source.overrides) for target, file in compiler._wanted(project)]
-        files += compiler._others(project, source.tree, source.overrides, set())
+        files = [self._render(target, file, source.overrides) for target, file in compiler.wanted_files(project)]
+        files += compiler.files_of_others(project, source.tree, source.overrides, set())
         files, notes = self._patch(project, source.tree, files)
         keys = {file.key for file in files}
         at_root = {path for path in project.unmanaged if path not in keys and f"//{path}" in keys}
@@ -87,7 +87,7 @@ class Compiler:
         before = tuple((file.key, file.content) for file in files if file.key in named)
         asked = (repr(project.patches), before)
         if asked not in self._patched:
-            done, notes = compiler._patched(project, tree, files)
+            done, notes = compiler.apply_patches(project, tree, files)
             self._patched[asked] = {file.key: file for file in done if file.key in named}, tuple(notes)
         patched, found = self._patched[asked]
         return [patched.get(file.key, file) for file in files], found
@@ -95,28 +95,28 @@ class Compiler:
     def _render(self, target: str, file: File, overrides: Mapping[str, str]) -> Rendered:
         known = self._known.setdefault((target, file.path), [])
         for before, own, rendered in known:
-            if own == overrides and _alike(before, file):
+            if own == overrides and alike(before, file):
                 return rendered
-        rendered = compiler._rendered(target, file, overrides, set())
+        rendered = compiler.render_file(target, file, overrides, set())
         # The first is the base's, which most others resemble; of the others the last will do.
         del known[1:]
         known.append((file, overrides, rendered))
         return rendered
 
 
-def _alike(one: Any, other: Any) -> bool:
+def alike(one: Any, other: Any) -> bool:
     """Whether two values are written alike: unlike `==`, not 1 and 1.0 or true, nor mappings of other order."""
     if one is other:
         return True
     if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return list(one) == list(other) and all(_alike(item, other[key]) for key, item in one.items())
+        return list(one) == list(other) and all(alike(item, other[key]) for key, item in one.items())
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(map(_alike, one, other))
+        return len(one) == len(other) and all(map(alike, one, other))
     if isinstance(one, Section) and isinstance(other, Section):
-        return type(one) is type(other) and _alike(one.__dict__, other.__dict__)
+        return type(one) is type(other) and alike(one.__dict__, other.__dict__)
     if is_dataclass(one) and is_dataclass(other):
         names = [field.name for field in fields(one)]
-        return type(one) is type(other) and all(_alike(getattr(one, name), getattr(other, name)) for name in names)
+        return type(one) is type(other) and all(alike(getattr(one, name), getattr(other, name)) for name in names)
     if isinstance(one, bool) or isinstance(other, bool):
         return False
     return bool(one == other) and isinstance(one, float) == isinstance(other, float)
@@ -140,6 +140,6 @@ def read(place: Any, data: bytes, name: str) -> Source:
     """
     text = decode(data, name)
     tree = parse_spec(text, name)
-    overrides = compiler._overrides(tree, place)
+    overrides = compiler.read_overrides(tree, place)
     pins, _ = effective(place)
     return Source(name, os.path.basename(place.spec), place.relative, text, digest(data), tree, pins, overrides)

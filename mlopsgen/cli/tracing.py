@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlopsgen.cli import compile as compiler
-from mlopsgen.cli.sides import Source, _alike
+from mlopsgen.cli.sides import Source, alike
 from mlopsgen.project import present
 from mlopsgen.project.model import Project
 from mlopsgen.project.resolve import resolve
@@ -35,15 +35,15 @@ def _project(source: Source, state: State) -> Project:
 
 
 def _files(source: Source, project: Project) -> tuple[dict[str, Made], dict[str, Entry]]:
-    wanted = list(compiler._wanted(project))
+    wanted = list(compiler.wanted_files(project))
     rendered, outputs = [], {}
     for target, file in wanted:
         output = render(file, source.overrides)
         made = Rendered(path=str(file.path), target=target, content=output.content, root=file.root, keep=file.keep)
         rendered.append(made)
         outputs[made.key] = (file, output)
-    rendered += compiler._others(project, source.tree, source.overrides, set())
-    final, _ = compiler._patched(project, source.tree, list(rendered))
+    rendered += compiler.files_of_others(project, source.tree, source.overrides, set())
+    final, _ = compiler.apply_patches(project, source.tree, list(rendered))
     keys = {file.key for file in rendered}
     unmanaged = {f"//{path}" if path not in keys else path for path in project.unmanaged}
     patches: dict[str, list[int]] = {}
@@ -112,7 +112,7 @@ class _Outcome:
         root: Any = "repository" if made.key.startswith("//") else "project"
         path = made.key.removeprefix("//")
         plain = Rendered(path=path, target=made.target, content="\n".join([*text, ""]).encode(), root=root)
-        patched, _ = compiler._patched(self._project, self._tree, [plain])
+        patched, _ = compiler.apply_patches(self._project, self._tree, [plain])
         return _split(patched[0].content)
 
     def _files(self, target: str) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class _Outcome:
             if point is not None:
                 files = {_key(file): file for file in point.files(self._project)}
             elif target in self._project.targets.others:
-                others = compiler._others(self._project, self._tree, self._source.overrides, set())
+                others = compiler.files_of_others(self._project, self._tree, self._source.overrides, set())
                 files = {file.key: file for file in others if file.target == target}  # type: ignore[misc]
             else:
                 files = {}
@@ -134,7 +134,7 @@ class _Outcome:
         if isinstance(file, Rendered):
             return _split(file.content)
         known = self._before.get(made.key)
-        if known is not None and _alike(known[0], file):
+        if known is not None and alike(known[0], file):
             return known[1]
         return _split(render(file, self._source.overrides).content)
 

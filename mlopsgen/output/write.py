@@ -85,7 +85,7 @@ def build(
     """
     try:
         with Roots(folder, repository) as roots, nullcontext() if check else exclusive(roots.trees, wait):
-            lock, found = _read_lock(roots.project)
+            lock, found = read_lock(roots.project)
             plan = compare(wanted, lock, roots, unmanaged=unmanaged, force=force)
             final = Lock(generator_version, input_digest, pins, plan.files, plan.kept)
             text = lock_text(final)
@@ -102,7 +102,7 @@ def build(
         raise Failed([diagnose("E309", f"cannot build in {folder}: {reason(error)}", help=_AGAIN)]) from error
 
 
-def _read_lock(project: Tree) -> tuple[Lock, Found | None]:
+def read_lock(project: Tree) -> tuple[Lock, Found | None]:
     """Read the lock; an empty one when there is none. Raises Failed with E303 or E304."""
     try:
         found = project.read([LOCK], MAX_LOCK)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -14,6 +16,9 @@ from mlopsgen.contract import ports
 
 LARGEST = 1 << 20
 """Bytes of a body that are read."""
+
+LINGER = 16 * LARGEST
+"""Bytes of a body that is refused which are thrown away, so that its sender comes to read the answer."""
 
 Taker = Callable[[Mapping[str, str], bytes], tuple[int, bytes]]
 """From headers, by name in lower case, and a body to a status and JSON."""
@@ -93,6 +98,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+        if self.close_connection:
+            self._linger()
+
+    def _linger(self) -> None:
+        """Let the answer arrive: closed over what was not read, a connection is reset (RFC 9112, section 9.6)."""
+        self.wfile.flush()
+        left, until = LINGER, time.monotonic() + 2
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.settimeout(1)
+            while left > 0 and time.monotonic() < until and (read := self.connection.recv(min(left, 1 << 16))):
+                left -= len(read)
 
     def log_message(self, *_: Any) -> None:
         """Scrapes and probes are not worth a line."""
