@@ -92,11 +92,11 @@ def _one(workspace: Workspace, base: str | None, committed: bool) -> Result:
         return _lock(workspace, head)
     if committed:
         files, revision, notes = bases.committed(workspace, base)
-        shown = f"the files committed in {revision.name} ({revision.commit[:12]})"
+        shown = f"the files committed in {revision.shown}"
         return _result(workspace, shown, files, head, list(notes))
     past = bases.past(workspace, base)
     before = bases.compiled(compiler, past)
-    shown = f"the spec of {past.revision.name} ({past.revision.commit[:12]})"
+    shown = f"the spec of {past.revision.shown}"
     return _result(workspace, shown, before.files, head, list(past.notes), before.kept)
 
 

@@ -12,6 +12,7 @@ from mlopsgen.version import VERSION
 
 COMMANDS = {
     "build": "Compile the spec into files.",
+    "comment": "Put a plan on the pull request.",
     "completion": "Print the shell completion script.",
     "diff": "Say what differs in the output, object by object.",
     "down": "End what `mlopsgen up` runs.",

@@ -97,7 +97,7 @@ def _one(workspace: Workspace, base: str) -> tuple[Plan, list[Diagnostic]]:
         lambda units: compiler(reduce(lambda source, unit: changes[unit](source), units, before.source)).files,
     )
     price = cost.compared(before.project, head.project, _last(workspace))
-    shown = f"{past.revision.name} ({past.revision.commit[:12]})"
+    shown = past.revision.shown
     plan = Plan(workspace.spec, shown, found, _inputs(before, head, past.revision.commit), price)
     return plan, list(past.notes)
 

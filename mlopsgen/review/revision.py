@@ -42,6 +42,12 @@ class Revision:
         self.commit = found.decode().strip()
         self._entries: dict[str, tuple[str, int]] | None = None
 
+    @property
+    def shown(self) -> str:
+        """The name and the commit's short hash, which one written as a hash has in it already."""
+        short = self.commit[:12]
+        return short if self.commit.startswith(self.name) else f"{self.name} ({short})"
+
     def _unknown(self) -> Diagnostic:
         shallow = (_git(self._folder, "rev-parse", "--is-shallow-repository") or b"").strip() == b"true"
         empty = _git(self._folder, "rev-parse", "--verify", "--quiet", "HEAD") is None

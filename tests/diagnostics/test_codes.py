@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 
@@ -203,6 +204,25 @@ def _no_such_file(place: Place):
 def _no_such_field(place: Place):
     place.spec(ONLY_DVC)
     return place.tell("uses", "data.rawr"), [("E326", None, None)]
+
+
+@case("E327")
+def _no_event(place: Place):
+    place.patch.setenv("GITHUB_EVENT_PATH", str(place.folder / "event.json"))
+    place.patch.setenv("GITHUB_REPOSITORY", "acme/shop")
+    return place.tell("comment", os.devnull), [("E327", None, None)]
+
+
+@case("W323")
+def _not_github(place: Place):
+    event = {"pull_request": {"number": 7, "head": {"repo": {"full_name": "acme/shop"}}}}
+    (place.folder / "event.json").write_text(json.dumps(event))
+    place.patch.setenv("GITHUB_EVENT_PATH", str(place.folder / "event.json"))
+    place.patch.setenv("GITHUB_REPOSITORY", "acme/shop")
+    place.patch.setenv("GITHUB_API_URL", "http://127.0.0.1:9")
+    place.patch.setenv("GITHUB_TOKEN", "t")
+    place.patch.setattr("mlopsgen.cli.comment.TRIES", 1)
+    return place.tell("comment", os.devnull), [("W323", None, None)]
 
 
 @case("W322")

@@ -46,6 +46,12 @@ CODES = (
         "Look at `mlopsgen show` for every field with its value.",
     ),
     Code(
+        "E327",
+        "no event of GitHub",
+        "A comment needs a pull request, and GitHub tells a workflow of which one it runs for by files and variables.",
+        "Run it in a workflow that starts on `pull_request`.",
+    ),
+    Code(
         "W320",
         "base was written by another version",
         "The generated files of the revision come from another version of mlopsgen.",
@@ -62,5 +68,11 @@ CODES = (
         "file on disk is not what a build writes",
         "It was edited by hand, or the spec changed since the last build. The line asked for is the same in both.",
         "Run `mlopsgen build`; `mlopsgen diff` shows what differs.",
+    ),
+    Code(
+        "W323",
+        "pull request got no comment",
+        "GitHub refused it or gave no answer. The check itself is not touched by that.",
+        "Give the job `permissions: {contents: read, pull-requests: write}`; see the summary of the run meanwhile.",
     ),
 )
