@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,10 @@ ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
 FULL = EXAMPLES / "support-assistant" / "mlops.yaml"
 SMALLEST = EXAMPLES / "docstrings" / "mlops.yaml"
+
+# Tests run side by side, one a core: threads of theirs would wait for one another. And no one is to be asked, or told.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.update(HF_HUB_OFFLINE="1", MLFLOW_DISABLE_TELEMETRY="true", DVC_NO_ANALYTICS="1")
 
 # A shell that starts the tests in the background has them, and all that they start, ignore both.
 signal.signal(signal.SIGINT, signal.default_int_handler)

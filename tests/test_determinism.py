@@ -69,7 +69,13 @@ def build(project: Path, cwd: Path, **environment: str) -> dict[str, bytes]:
     return tree(project)
 
 
-@pytest.mark.parametrize("example", sorted(p.name for p in EXAMPLES.iterdir() if p.is_dir()))
+@pytest.mark.parametrize(
+    "example",
+    [
+        pytest.param(name, marks=[] if name == "support-assistant" else pytest.mark.slow)
+        for name in sorted(p.name for p in EXAMPLES.iterdir() if p.is_dir())
+    ],
+)
 def test_same_bytes_everywhere(example: str, tmp_path: Path) -> None:
     seeds = [str(seed) for seed in range(10)]
     surroundings = list(itertools.product(("C", "C.UTF-8"), ("UTC", "Asia/Kolkata"), (0o022, 0o077)))

@@ -14,7 +14,7 @@ from mlopsgen.render.scalar import scalar
 
 from .helpers import FLOATS, KEYS, ODD, SCALARS, STRINGS, VALUES, everywhere, filled, nested, refused
 
-many = settings(max_examples=250, deadline=None)
+many = settings(max_examples=120, deadline=None)
 INDENTS = st.integers(1, 12)
 
 

@@ -83,6 +83,7 @@ def remembered() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("remembered")
 def test_the_same_findings_and_the_same_files() -> None:
     texts = specs()

@@ -69,6 +69,7 @@ def test_the_schema_accepts_what_a_build_accepts(judged: list[Any]) -> None:
     assert min(counts.values()) > 500
 
 
+@pytest.mark.slow
 def test_the_schema_refuses_what_a_build_refuses_but_for_known_reasons(judged: list[Any]) -> None:
     wrong = [
         (sample.name, [(d.code, d.path, d.message) for d in found if not excused(d)])
@@ -78,6 +79,7 @@ def test_the_schema_refuses_what_a_build_refuses_but_for_known_reasons(judged: l
     assert not wrong
 
 
+@pytest.mark.slow
 def test_every_excuse_is_needed_and_has_a_reason(judged: list[Any]) -> None:
     used = {
         lax

@@ -61,6 +61,7 @@ def peak(folder: Folder, mebibytes: int) -> int:
     return found
 
 
+@pytest.mark.slow
 def test_200_mib_in_bounded_memory(folder: Folder) -> None:
     assert peak(folder, 200) < LIMIT_MIB
 

@@ -127,6 +127,7 @@ def test_no_server(address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert "hunter2" not in said
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_in_the_middle_of_a_training(
     mlflow_server: Mlflow, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,8 +48,15 @@ def same_as_uninterrupted(given: dict[str, Any]) -> None:
     assert Path("reports/loss.csv").read_text() == rows
 
 
-@pytest.mark.parametrize("adapter", [False, True])
-@pytest.mark.parametrize("packing", [False, True])
+@pytest.mark.parametrize(
+    ("adapter", "packing"),
+    [
+        (False, True),
+        (True, False),
+        pytest.param(False, False, marks=pytest.mark.slow),
+        pytest.param(True, True, marks=pytest.mark.slow),
+    ],
+)
 def test_killed_in_the_second_epoch_and_started_again(adapter: bool, packing: bool, project: Path) -> None:
     model = {}
     if adapter:
@@ -135,7 +142,7 @@ def test_other_parameters_or_data_start_anew_and_saving_more_often_does_not(
     assert len(list((project / "checkpoints").iterdir())) == 1, "only the first got as far as a checkpoint"
 
 
-@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2), (3, 2)])
+@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2), pytest.param(3, 2, marks=pytest.mark.slow)])
 def test_it_goes_on_with_another_number_of_processes(before: int, after: int, project: Path) -> None:
     given = sections(checkpoint={"every": 5, "keep": 3})
     assert together(before, given) == [0] * before

@@ -690,6 +690,7 @@ def test_data_arrives_without_git_home_or_a_writable_root(engine: str, tmp_path:
     assert (pod.checkpoints / "checkpoint-1").is_dir()
 
 
+@pytest.mark.slow
 def test_the_script_needs_each_of_its_lines(tmp_path: Path) -> None:
     pod = Pod(tmp_path, "job")
     without_git = pod.run(pod.script.replace("dvc config --local core.no_scm true\n", ""))
