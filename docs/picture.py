@@ -1,7 +1,8 @@
-"""Takes docs/pictures/status.png, the picture of the status page, with a headless Chromium.
+"""Takes the pictures in docs/pictures/ with a headless Chromium.
 
-`python docs/picture.py http://127.0.0.1:8090` takes it from a running `mlopsgen up`; without an address it shows
-stand-ins for the processes and a rollout that went wrong.
+`python docs/picture.py status http://127.0.0.1:8090` takes the status page from a running `mlopsgen up`; without an
+address it shows stand-ins for the processes and a rollout that went wrong. `python docs/picture.py report` takes the
+report of the full example, light and dark. Without a word both are taken.
 """
 
 from __future__ import annotations
@@ -10,18 +11,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.processes.browser import chromium  # noqa: E402
+from mlopsgen.cli.main import run  # noqa: E402
+from tests.browser import chromium  # noqa: E402
+from tests.conftest import FULL  # noqa: E402
 from tests.processes.project import made, until  # noqa: E402
 from tests.processes.rollouts import STATUS, Controller  # noqa: E402
 
 PARTS = ("mlflow", "alertmanager", "prometheus", "champion", "canary", "envoy", "quality", "rollout")
-TARGET = ROOT / "docs/pictures/status.png"
+PICTURES = ROOT / "docs/pictures"
+REPORT = (1280, 1050)
+"""As much of the report as a README has room for."""
 
 
 @contextmanager
@@ -45,21 +50,38 @@ def stand_ins(folder: Path) -> Iterator[str]:
         project.close()
 
 
-def take(url: str, folder: Path) -> None:
-    """Take the picture."""
+def take_status(url: str, folder: Path) -> None:
+    """Take the picture of the status page."""
     with chromium(folder / "profile") as tab:
         tab.look("light", width=1120, height=700)
         tab.open(url)
         until(lambda: tab.value("Number(document.body.dataset.turns) > 0"), "the page has its data")
-        TARGET.parent.mkdir(exist_ok=True)
-        tab.picture(TARGET)
-    print(f"{TARGET.relative_to(ROOT)} shows {url}")
+        tab.picture(PICTURES / "status.png")
+    print(f"docs/pictures/status.png shows {url}")
+
+
+def take_report(folder: Path) -> None:
+    """Take the pictures of the report."""
+    page = folder / "report.html"
+    assert run(["report", str(FULL), "--output", str(page)]) == 0
+    with chromium(folder / "report-profile") as tab:
+        for scheme, name in (("light", "report.png"), ("dark", "report-dark.png")):
+            tab.look(scheme, width=REPORT[0], height=REPORT[1])
+            tab.open(page.as_uri())
+            tab.picture(PICTURES / name, REPORT)
+            print(f"docs/pictures/{name} shows {FULL.relative_to(ROOT)}")
+
+
+def main(what: str = "", address: str = "") -> None:
+    """Take what was asked for."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
+        folder = Path(temporary)
+        if what in ("", "report"):
+            take_report(folder)
+        if what in ("", "status"):
+            with stand_ins(folder) if not address else nullcontext(address) as url:
+                take_status(url, folder)
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
-        if sys.argv[1:]:
-            take(sys.argv[1], Path(temporary))
-        else:
-            with stand_ins(Path(temporary)) as address:
-                take(address, Path(temporary))
+    main(*sys.argv[1:])

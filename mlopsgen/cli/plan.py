@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
@@ -77,6 +76,7 @@ def command(specs: tuple[str, ...], base: str, limit: str | None, form: str) -> 
 
 def _one(workspace: Workspace, base: str) -> tuple[Plan, list[Diagnostic]]:
     from mlopsgen.cli import bases, sides
+    from mlopsgen.cli.lastrun import last_run
     from mlopsgen.review import cost
     from mlopsgen.review.account import account
     from mlopsgen.review.plan import Plan
@@ -96,7 +96,7 @@ def _one(workspace: Workspace, base: str) -> tuple[Plan, list[Diagnostic]]:
         before.kept | head.kept,
         lambda units: compiler(reduce(lambda source, unit: changes[unit](source), units, before.source)).files,
     )
-    price = cost.compared(before.project, head.project, _last(workspace))
+    price = cost.compared(before.project, head.project, last_run(workspace))
     shown = past.revision.shown
     plan = Plan(workspace.spec, shown, found, _inputs(before, head, past.revision.commit), price)
     return plan, list(past.notes)
@@ -156,17 +156,3 @@ def _with_entry(source: Source, field: str, name: str, head: Source) -> Source:
     wanted: Mapping[str, Any] = getattr(head, field)
     changed: Any = {field: {**entries, name: wanted[name]} if name in wanted else entries}
     return source._replace(**changed)
-
-
-def _last(workspace: Workspace) -> Mapping[str, Any] | None:
-    """What the last training run reported, where it left something on this machine."""
-    import os
-
-    from mlopsgen.contract.files import TRAINING
-
-    try:
-        with open(os.path.join(workspace.folder, *TRAINING.split("/")), "rb") as stream:
-            found = json.loads(stream.read(1024 * 1024))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.processes.browser import Tab, chromium
+from tests.browser import Tab, chromium
 from tests.processes.project import BASE, Project, made, until
 from tests.processes.rollouts import STATUS, Controller
 

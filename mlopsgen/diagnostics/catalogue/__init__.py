@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from mlopsgen.diagnostics.catalogue import language, monitoring, output, reading, review, sections
+from mlopsgen.diagnostics.catalogue import (
+    absorbing,
+    judges,
+    language,
+    monitoring,
+    output,
+    overview,
+    reading,
+    review,
+    sections,
+    workspace,
+)
 from mlopsgen.diagnostics.catalogue.code import Code
 
 CODES: dict[str, Code] = {
-    code.id: code for module in (reading, language, sections, monitoring, output, review) for code in module.CODES
+    code.id: code
+    for module in (reading, language, sections, monitoring, output, review, overview, workspace, judges, absorbing)
+    for code in module.CODES
 }

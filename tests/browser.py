@@ -80,9 +80,10 @@ class Tab:
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
-    def picture(self, path: Path) -> None:
-        """A PNG of the whole page."""
-        content = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+    def picture(self, path: Path, part: tuple[int, int] | None = None) -> None:
+        """A PNG of the whole page, or of its upper left part of that width and height."""
+        clip = {"clip": {"x": 0, "y": 0, "width": part[0], "height": part[1], "scale": 1}} if part else {}
+        content = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True, **clip)
         path.write_bytes(base64.b64decode(content["data"]))
 
 
