@@ -11,22 +11,31 @@ import click
 from mlopsgen.version import VERSION
 
 COMMANDS = {
+    "absorb": "Take edits of generated files over into mlops.yaml.",
     "build": "Compile the spec into files.",
     "comment": "Put a plan on the pull request.",
     "completion": "Print the shell completion script.",
     "diff": "Say what differs in the output, object by object.",
     "down": "End what `mlopsgen up` runs.",
     "explain": "Explain a field of mlops.yaml or a diagnostic code.",
+    "graph": "Draw pipeline, environments and monitoring as Mermaid.",
+    "import": "Write a first mlops.yaml from what a repository has.",
     "init": "Write a first mlops.yaml.",
+    "migrate": "Bring mlops.yaml to the newest version of the language.",
     "plan": "Say what a change of the spec does, worst first.",
+    "report": "Write one page with everything that the spec makes.",
     "schema": "Print the JSON Schema of mlops.yaml.",
     "show": "Print the resolved spec, with where each value came from.",
     "status": "Tell how what `mlopsgen up` runs is.",
     "up": "Run everything on this machine.",
     "uses": "Say where a field of the spec goes, line by line.",
     "validate": "Check the spec without writing anything.",
+    "verify": "Run whichever judges are installed on what a build makes.",
     "why": "Say where a line of a generated file comes from.",
 }
+
+MODULES = {"import": "importing"}
+"""Modules of commands whose name is a word of Python's."""
 
 
 class _Lazy(click.Group):
@@ -38,7 +47,7 @@ class _Lazy(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"mlopsgen.cli.{name}").command
+        command: click.Command = import_module(f"mlopsgen.cli.{MODULES.get(name, name)}").command
         return command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
@@ -91,11 +100,12 @@ def run(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if "--debug" in arguments:
             raise
-        click.echo(_fault(error), err=True)
+        click.echo(fault(error), err=True)
         return 3
 
 
-def _fault(error: Exception) -> str:
+def fault(error: Exception) -> str:
+    """What is told of a fault of ours."""
     import platform
     import traceback
 

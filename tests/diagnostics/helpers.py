@@ -113,7 +113,7 @@ class Place:
 
     def impatient(self) -> None:
         """Let builds give up at once on one another."""
-        self.patch.setitem(write.build.__kwdefaults__, "wait", 0.0)
+        self.patch.setitem(write.together.__kwdefaults__, "wait", 0.0)
 
 
 def told(code: int, output: str) -> Told:
