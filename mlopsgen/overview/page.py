@@ -20,7 +20,7 @@ from mlopsgen.overview.drawings import pipeline as pipeline_drawings
 from mlopsgen.overview.drawings import rollout as rollout_drawings
 from mlopsgen.overview.svg import element
 from mlopsgen.project.model import Project
-from mlopsgen.render.template import FOLDERS
+from mlopsgen.render.template import FOLDERS, SYNTAX
 from mlopsgen.review import words
 from mlopsgen.review.documents import Files
 
@@ -60,15 +60,7 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(FOLDERS),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        block_start_string="[%",
-        block_end_string="%]",
-        variable_start_string="[[",
-        variable_end_string="]]",
-        comment_start_string="[#",
-        comment_end_string="#]",
-        trim_blocks=True,
-        keep_trailing_newline=True,
-        lstrip_blocks=True,
+        **SYNTAX,
     )
 
 

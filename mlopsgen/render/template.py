@@ -117,20 +117,26 @@ class _Bytecode(jinja2.BytecodeCache):
         return key
 
 
+SYNTAX: dict[str, Any] = {
+    "block_start_string": "[%",
+    "block_end_string": "%]",
+    "variable_start_string": "[[",
+    "variable_end_string": "]]",
+    "comment_start_string": "[#",
+    "comment_end_string": "#]",
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+    "keep_trailing_newline": True,
+}
+"""How all templates are written: what workflows and alerts mean by `{{ }}` is text in them."""
+
+
 class _Environment(ImmutableSandboxedEnvironment):
     """Sandboxed: a template, also one of the user's, reaches nothing but its context."""
 
     def __init__(self) -> None:
         super().__init__(
-            block_start_string="[%",
-            block_end_string="%]",
-            variable_start_string="[[",
-            variable_end_string="]]",
-            comment_start_string="[#",
-            comment_end_string="#]",
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
+            **SYNTAX,
             undefined=jinja2.StrictUndefined,
             finalize=_finalize,
             loader=_Loader(),
