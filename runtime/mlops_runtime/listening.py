@@ -51,7 +51,7 @@ def listening(
     except OSError as error:
         raise Mistaken(f"port {port} cannot be listened at ({error.strerror}): is another one running?") from None
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
         yield int(server.server_address[1])

@@ -239,7 +239,7 @@ def test_credentials_reach_the_api_and_no_message() -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     with pytest.raises(Unreachable, match="403 forbidden: no rights") as raised:
         api(f"http://127.0.0.1:{server.server_address[1]}", token="s3cret").get(ROUTE)
     server.shutdown()
