@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from mlopsgen.diagnostics.model import in_order
 from mlopsgen.project import checks, derive
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.project.trace import trace
-from mlopsgen.spec import findings, language
+from mlopsgen.spec import findings, language, version
 from mlopsgen.spec.core import ValidationError
 from mlopsgen.spec.environments import OVERLAID
 from mlopsgen.spec.tree import Node, overlay
@@ -26,7 +27,13 @@ class Resolution(NamedTuple):
 
 
 def resolve(
-    tree: Node, *, folder: str = "", spec_file: str = "mlops.yaml", pins: Mapping[str, Pin] = DEFAULTS
+    tree: Node,
+    *,
+    folder: str = "",
+    spec_file: str = "mlops.yaml",
+    pins: Mapping[str, Pin] = DEFAULTS,
+    workspace: str = "",
+    others: Sequence[str] = (),
 ) -> Resolution:
     """Resolve a document.
 
@@ -35,12 +42,16 @@ def resolve(
         folder: folder of the spec relative to the repository's root, `""` for the root itself.
         spec_file: name of the spec in that folder.
         pins: actions and base images in force.
+        workspace: as in `Project`; so is `others`.
 
     Raises:
         Failed: the spec has errors; warnings come along.
     """
     found = list(checks.credentials(tree))
     tree = without_extensions(tree)
+    past = version.other(tree)
+    if past is not None:
+        raise Failed([past])
     found += checks.expressions(tree)
     views: dict[str, checks.View] = {}
     for name, view in _views(tree):
@@ -60,6 +71,8 @@ def resolve(
     if any(d.severity is Severity.ERROR for d in found):
         raise Failed(found)
     project = _project(views, folder, spec_file, pins)
+    if workspace:
+        project = replace(project, workspace=workspace, others=tuple(others))
     return Resolution(project, tuple(found))
 
 

@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from mlopsgen.diagnostics import Failed, diagnose
-from mlopsgen.render.scalar import is_plain, number
+from mlopsgen.render.scalar import is_literal, is_plain, number
 
 
 def patch(path: str, content: bytes, object_name: str | None, operations: Sequence[Mapping[str, Any]]) -> bytes:
@@ -64,7 +64,8 @@ def _yaml(sequence: int, offset: int) -> Any:
         """Writes texts and numbers so that YAML 1.1 readers take them for such."""
 
     def text(to: Any, value: str) -> Any:
-        return to.represent_scalar("tag:yaml.org,2002:str", value, style=None if is_plain(value, flow=True) else '"')
+        style = "|" if is_literal(value) else None if is_plain(value, flow=True) else '"'
+        return to.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
     def real(to: Any, value: float) -> Any:
         return to.represent_scalar("tag:yaml.org,2002:float", number(value))

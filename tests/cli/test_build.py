@@ -160,7 +160,7 @@ def test_several_specs_one_of_them_wrong(tmp_path: Path, mlopsgen: Run) -> None:
     done = mlopsgen("build", "one", "two/mlops.yaml")
     assert done.returncode == 2
     assert re.search(r"one/mlops.yaml: (\d+) of \1 files changed", done.stdout)
-    assert "two/mlops.yaml:1:10: error E105" in done.stderr
+    assert "two/mlops.yaml:1:10: error E337" in done.stderr
     assert sorted(p.name for p in (tmp_path / ".github/workflows").iterdir()) == [
         f"one-ml-{kind}.yaml" for kind in ("ci", "release", "retrain", "train")
     ]

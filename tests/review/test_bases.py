@@ -57,7 +57,7 @@ def test_a_lock_that_is_damaged_or_half_merged(verb: str, broken: bytes, small: 
         ("version: 1\n", "E102"),
         ("version: [1\n", "E010"),
         ("", "E011"),
-        ("version: 2\nproject: {name: x}\ndata: {raw: d}\nmodel: {base: a/b}\n", "E1"),
+        ("version: 2\nproject: {name: x}\ndata: {raw: d}\nmodel: {base: a/b}\n", "E337"),
         ("version: 1\nproject: {name: x}\ndata: {raw: d}\nmodel: {base: a/b}\ntemplates: nowhere\n", "E225"),
     ],
 )

@@ -1,0 +1,1 @@
+"""Changes to the text of a spec that leave its comments and layout as they are."""
