@@ -174,6 +174,15 @@ def test_a_comment_is_told_and_the_value_beside_it_is_taken(copy: Copy, tell) ->
     assert "kubernetes/scaling.yaml" in told.json["diagnostics"][0]["help"]
 
 
+def test_a_number_that_some_readers_take_for_text_is_told_and_not_patched(tiny: Copy, tell) -> None:
+    before = tiny.spec
+    tiny.edit({PARAMS: lambda text: re.sub("learning_rate: .*", "learning_rate: 3e-05", text)})
+    told = tell("absorb", "--format", "json")
+    assert (told.code, told.codes) == (1, ["W331"])
+    assert "some readers take learning_rate: 3e-05 for a number" in told.json["diagnostics"][0]["message"]
+    assert tiny.spec == before
+
+
 @pytest.mark.slow
 def test_layout_alone_changes_nothing(copy: Copy, tell) -> None:
     before = copy.spec

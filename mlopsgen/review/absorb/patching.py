@@ -49,6 +49,10 @@ def patch(found: Found, disk: Mapping[str, Sequence[str]], attempt: Attempt) -> 
             if result == list(wanted):
                 best = other, entries
                 break
+            doubtful = _doubtful(result, wanted)
+            if doubtful:
+                refused[key] = f"some readers take {doubtful} for a number and some for text; write it so that all agree"
+                break
             if best is None and _alike(key, result, wanted):
                 best = other, entries
         if best is not None:
@@ -71,6 +75,14 @@ def _unfit(key: str, wanted: Sequence[str]) -> str:
 def _alike(key: str, one: Sequence[str], other: Sequence[str]) -> bool:
     before, after = objects(key, joined(one)), objects(key, joined(other))
     return before.keys() == after.keys() and all(same(item, after[name]) for name, item in before.items())
+
+
+def _doubtful(built: Sequence[str], wanted: Sequence[str]) -> str:
+    """A plain value that would come out in quotes, since readers of YAML 1.1 and 1.2 differ on it, as in `3e-05`."""
+    for one, other in zip(built, wanted, strict=False):
+        if one != other and one.replace('"', "") == other:
+            return other.strip()
+    return ""
 
 
 def _reason(error: Exception) -> str:
