@@ -1,11 +1,11 @@
 """What a build costs, as ratios to a bare Python start, side by side in one run.
 
-    python benchmarks/build.py [--rounds N] [--specs N]
+    python benchmarks/build.py [--rounds N] [--specs N] [--kinds small full] [--no-peer]
 
 The wheel is built from this tree and installed in an empty environment, since a checkout never takes the short cut of a
 build with nothing to do. Every round runs each command once, right after a bare `python -c pass` of the same
 environment; the table shows medians over the rounds of the ratio to that start, and of the time. A row with a mark says
-whether it is kept.
+whether it is kept. Then many specs in one call, on the disk and in memory, beside kapitan: see many.py.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import time
 import venv
 from collections.abc import Callable
 from pathlib import Path
+
+import many
 
 ROOT = Path(__file__).resolve().parent.parent
 FULL = ROOT / "examples" / "support-assistant"
@@ -90,31 +92,13 @@ def measure(commands: Path, project: Path, rounds: int) -> dict[str, list[tuple[
     return found
 
 
-def many(commands: Path, base: Path, count: int) -> dict[str, float]:
-    """Seconds of one call over many specs: at first, with nothing to do, and with one changed."""
-    workspace = base / "many"
-    for number in range(count):
-        folder = workspace / f"p{number:04}"
-        folder.mkdir(parents=True)
-        text = (FULL / "mlops.yaml").read_text().replace("name: support-assistant ", f"name: p{number:04} ", 1)
-        (folder / "mlops.yaml").write_text(text.replace("templates: ops/templates", "x-templates: ops/templates"))
-    (workspace / ".git").mkdir()
-    specs = sorted(str(p) for p in workspace.iterdir() if p.name != ".git")
-    build = [commands / "mlopsgen", "build", "--quiet", *specs]
-    result = {"one spec, at first": seconds([commands / "mlopsgen", "build", "--quiet", specs[0]], base)}
-    result["all specs, at first"] = seconds(build, base)
-    result["all specs, nothing to do"] = seconds(build, base)
-    one = Path(specs[0]) / "mlops.yaml"
-    one.write_text(one.read_text().replace("epochs: 3\n", "epochs: 9\n", 1))
-    result["all specs, one changed"] = seconds(build, base)
-    return result
-
-
 def main() -> int:
     """Print the tables; exit code 1 when a mark is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--specs", type=int, default=200)
+    parser.add_argument("--specs", type=int, default=1000, help="specs in one call; 0: none")
+    parser.add_argument("--kinds", nargs="*", default=["small", "full"], choices=list(many.SPECS), help="of specs")
+    parser.add_argument("--peer", action=argparse.BooleanOptionalAction, default=True, help="measure kapitan too")
     options = parser.parse_args()
     missed = False
     with tempfile.TemporaryDirectory() as name:
@@ -122,7 +106,7 @@ def main() -> int:
         commands = install(base)
         project = base / "project"
         shutil.copytree(FULL, project, ignore=shutil.ignore_patterns("__pycache__"))
-        found = measure(commands, project, options.rounds)
+        found = measure(commands, project, options.rounds) if options.rounds else {}
         print(f"| {f'full example, {options.rounds} rounds':40} | ratio | mark |     ms |")
         print(f"|{'-' * 42}|-------|------|--------|")
         for row, pairs in found.items():
@@ -130,13 +114,19 @@ def main() -> int:
             mark = MARKS.get(row)
             missed = missed or (mark is not None and ratio > mark)
             print(f"| {row:40} | {ratio:5.1f} | {f'≤ {mark:g}' if mark else '':4} | {taken * 1000:6.1f} |")
-        times = many(commands, base, options.specs)
-        print(f"\n| {f'{options.specs} specs in one call':40} |  seconds | ms a spec beyond the first |")
-        print(f"|{'-' * 42}|----------|----------------------------|")
-        first = times["one spec, at first"]
-        for row, taken in times.items():
-            each = f"{(taken - first) / (options.specs - 1) * 1000:.1f}" if row == "all specs, at first" else ""
-            print(f"| {row:40} | {taken:8.2f} | {each:26} |")
+        for where in (base, many.MEMORY) if options.specs else ():
+            with tempfile.TemporaryDirectory(dir=where) as folder:
+                place = Path(folder)
+                medium = "in memory" if where == many.MEMORY else "on the disk"
+                for kind in options.kinds:
+                    title = f"{options.specs} {kind} specs, {medium}"
+                    many.table(title, many.rows(commands, place / kind, kind, options.specs))
+                    shutil.rmtree(place / kind)
+        if options.peer and options.specs:
+            with tempfile.TemporaryDirectory(dir=many.MEMORY) as folder:
+                command = many.kapitan(base)
+                targets = min(options.specs, many.TARGETS)
+                many.table("kapitan, in memory", many.peer(command, commands / "mlopsgen", Path(folder), targets))
     return 1 if missed else 0
 
 

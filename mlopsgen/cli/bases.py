@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from mlopsgen.cli import sides
 from mlopsgen.cli.sides import Compiler, Side, Source
-from mlopsgen.cli.workspace import SPEC, Workspace
+from mlopsgen.cli.workspace import SHARED, SPEC, Workspace
 from mlopsgen.diagnostics import Diagnostic, Failed, diagnose
 from mlopsgen.output.digest import digest
 from mlopsgen.output.inputs import templates_folder
@@ -202,7 +202,8 @@ def _invalid(shown: str) -> Diagnostic:
 class _Place:
     """Where a revision's files lie for the time of reading them; resembles a Workspace."""
 
-    def __init__(self, root: str, where: _Where) -> None:
+    def __init__(self, root: str, where: _Where, shared: str) -> None:
+        self.shared = shared
         self.spec = where.path.rpartition("/")[2]
         self.relative = where.relative
         self.repository = root
@@ -215,14 +216,14 @@ def _laid_out(revision: Revision, where: _Where, data: bytes, lock: Lock) -> Ite
     templates = templates_folder(data)
     inside = [path for path in revision.entries if templates and path.startswith(f"{where.folder}{templates}/")]
     pinned = [where.locate(key) for key in lock.files if key.endswith((".yaml", ".yml", "Dockerfile"))]
-    found = revision.read([where.folder + LOCK, *pinned, *inside])
+    found = revision.read([where.folder + LOCK, where.root + SHARED, *pinned, *inside])
     with tempfile.TemporaryDirectory(prefix="mlopsgen-") as above:
         for path, content in found.items():
             target = os.path.join(above, *path.removeprefix(where.root).split("/"))
             os.makedirs(os.path.dirname(target), exist_ok=True)
             with open(target, "wb") as stream:
                 stream.write(content)
-        yield _Place(above, where)
+        yield _Place(above, where, f"{revision.name}:{where.root}{SHARED}")
 
 
 def _absent(revision: Revision, path: str, workspace: Workspace) -> Diagnostic:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
 from mlopsgen.cli import words
-from mlopsgen.cli.fast import IN_STEP, ready
+from mlopsgen.cli.fast import IN_STEP
+from mlopsgen.cli.several import Options, Outcome
 from mlopsgen.cli.workspace import SPEC, Workspace
 from mlopsgen.diagnostics import Diagnostic, Failed
-from mlopsgen.version import VERSION
+
+FEW = 8
+"""Specs of `--all` of which the files that change are named."""
 
 SIGN = {
     "create": "+",
@@ -26,14 +31,30 @@ SIGN = {
 
 @click.command()
 @words.specs
+@click.option(
+    "--all", "every", is_flag=True, help="Build every spec below the repository's root, or below SPEC, a folder."
+)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), metavar="N", help="Processes at once. Default: the cores, for enough specs."
+)
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if something would change.")
 @click.option("--force", is_flag=True, help="Overwrite files that were edited by hand or are not ours.")
 @click.option("--list", "only_list", is_flag=True, help="List the files that would come out, and nothing else.")
+@click.option("--watch", is_flag=True, help="Build again whenever something changes, until Ctrl-C.")
 @words.output_format
 @words.quiet
 @words.verbose
 def command(
-    specs: tuple[str, ...], check: bool, force: bool, only_list: bool, form: str, quiet: bool, verbose: bool
+    specs: tuple[str, ...],
+    every: bool,
+    jobs: int | None,
+    check: bool,
+    force: bool,
+    only_list: bool,
+    watch: bool,
+    form: str,
+    quiet: bool,
+    verbose: bool,
 ) -> int:
     """Compile each SPEC, a file or a folder, into files beside it; workflows go to the repository's root.
 
@@ -42,85 +63,115 @@ def command(
       mlopsgen build
       mlopsgen build --check --format github
       mlopsgen build services/*/mlops.yaml
+      mlopsgen build --all --jobs 4
+      mlopsgen build --watch
     """
+    if every and len(specs) > 1:
+        raise click.UsageError("`--all` takes one folder")
+    if watch:
+        if check or force or only_list or form != "text":
+            raise click.UsageError("`--watch` goes with `--all`, `--jobs` and `--quiet` only")
+        from mlopsgen.cli.watch import watch as run
+
+        return run(specs, every, jobs, quiet)
+    options = Options(check, force, only_list, whole=form == "json" or verbose)
     found: list[Diagnostic] = []
+    try:
+        meant, notes = wanted(specs, every)
+    except Failed as failure:
+        words.tell(failure.diagnostics, form, specs=[])
+        return 2
+    found += notes
+    tally = Tally()
     rows: list[dict[str, Any]] = []
-    failed = differs = False
-    arguments = specs or (SPEC,)
-    step = words.progress(len(arguments))
-    for number, argument in enumerate(arguments, start=1):
-        try:
-            row, warnings = _one(Workspace(argument), check, force, only_list)
-        except Failed as failure:
-            failed = True
-            found += failure.diagnostics
+    step = words.progress(len(meant))
+    for number, outcome in enumerate(outcomes(meant, options, jobs), start=1):
+        step(number, outcome.spec)
+        found += outcome.diagnostics
+        tally.add(outcome)
+        if outcome.row is None:
             continue
-        finally:
-            step(number, argument)
-        found += warnings
-        rows.append(row)
-        differs = differs or row["differs"]
         if form == "text":
-            _tell(row, check, quiet, verbose, only_list)
-    if any(row["files"] for row in rows):
+            _tell(outcome.row, check, quiet, verbose, only_list, every, brief=every and len(meant) > FEW)
+        elif form == "json":
+            rows.append(outcome.row)
+    if tally.compiled:
         from mlopsgen.spec.language import remember
 
         remember()
+    if every and form == "text" and not only_list and not quiet:
+        click.echo(tally.told(check))
     words.tell(found, form, specs=rows)
-    return 2 if failed else 1 if check and differs else 0
+    return 2 if tally.failed else 1 if check and tally.changed else 0
 
 
-def _one(
-    workspace: Workspace, check: bool, force: bool, only_list: bool
-) -> tuple[dict[str, Any], tuple[Diagnostic, ...]]:
-    count = None if force or only_list else ready(workspace.spec, workspace.folder, workspace.repository)
-    if count is not None:
-        return {"spec": workspace.spec, "files": [], "pins": [], "count": count, "differs": False}, ()
-    from mlopsgen.cli.compile import compile
-    from mlopsgen.cli.pins import effective
-    from mlopsgen.output.write import build
+def wanted(specs: Sequence[str], every: bool) -> tuple[list[str], list[Diagnostic]]:
+    """Specs that are meant, each once, and warnings. Raises Failed."""
+    if every:
+        from mlopsgen.cli.finding import found
 
-    pins, bumps = effective(workspace)
-    compiled = compile(workspace, pins)
-    if only_list:
-        files = [{"path": file.key, "change": "", "target": file.target} for file in compiled.files]
-        return {
-            "spec": workspace.spec,
-            "files": files,
-            "pins": [],
-            "count": len(files),
-            "differs": False,
-        }, compiled.warnings
-    result = build(
-        workspace.folder,
-        workspace.repository,
-        compiled.files,
-        generator_version=VERSION,
-        input_digest=compiled.digest,
-        pins=bumps,
-        unmanaged=_keys(compiled),
-        check=check,
-        force=force,
-    )
-    files = [{"path": change.key, "change": change.kind, "target": change.target} for change in result.changes]
-    adopted = [f"{name} {version}" for name, (version, _) in sorted(bumps.items())]
-    row = {"spec": workspace.spec, "files": files, "pins": adopted, "count": len(files), "differs": result.differs}
-    return row, (*compiled.warnings, *result.diagnostics)
+        return found(specs[0] if specs else None)
+    first: dict[str, str] = {}
+    for spec in specs or (SPEC,):
+        first.setdefault(os.path.realpath(Workspace(spec).spec), spec)
+    return list(first.values()), []
 
 
-def _keys(compiled: Any) -> list[str]:
-    """Keys of the unmanaged files: a path means the file in the project, or the one at the repository's root."""
-    known = {file.key for file in compiled.files}
-    return [f"//{path}" if path not in known and f"//{path}" in known else path for path in compiled.project.unmanaged]
+def outcomes(specs: Sequence[str], options: Options, jobs: int | None) -> Iterator[Outcome]:
+    """Build specs, but for those that would write each other's files. In their order."""
+    from mlopsgen.cli import several
+
+    collided: dict[str, Diagnostic] = {}
+    if len(specs) > 1:
+        from mlopsgen.cli import collisions
+
+        collided = collisions.collided(specs)
+    made = several.build([spec for spec in specs if spec not in collided], options, jobs)
+    for spec in specs:
+        yield Outcome(spec, None, (collided[spec],)) if spec in collided else next(made)
 
 
-def _tell(row: dict[str, Any], check: bool, quiet: bool, verbose: bool, only_list: bool) -> None:
+class Tally:
+    """Counts what became of specs."""
+
+    def __init__(self) -> None:
+        self.failed = self.changed = self.fine = self.files = 0
+        self.compiled = False
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one more."""
+        row = outcome.row
+        if row is None:
+            self.failed += 1
+            return
+        self.compiled = self.compiled or bool(row["files"])
+        self.changed += row["differs"]
+        self.fine += not row["differs"]
+        self.files += len(_changed(row))
+
+    def told(self, check: bool) -> str:
+        """One line about all of them."""
+        count = self.failed + self.changed + self.fine
+        verb = "would change" if check else "changed"
+        parts = [f"{self.changed} {verb} ({self.files} files)"] if self.changed else []
+        parts += [f"{self.fine} up to date"] if self.fine else []
+        parts += [f"{self.failed} failed"] if self.failed else []
+        return words.styled(f"{count} {'spec' if count == 1 else 'specs'}: {', '.join(parts)}", "bold")
+
+
+def _changed(row: dict[str, Any]) -> list[dict[str, str]]:
+    return [file for file in row["files"] if file["change"] in ("create", "update", "remove", "adopt", "left")]
+
+
+def _tell(
+    row: dict[str, Any], check: bool, quiet: bool, verbose: bool, only_list: bool, every: bool, brief: bool
+) -> None:
     if only_list:
         for file in row["files"]:
             click.echo(_shown(file["path"]))
         return
-    changed = [file for file in row["files"] if file["change"] in ("create", "update", "remove", "adopt", "left")]
-    if not quiet:
+    changed = _changed(row)
+    if not quiet and (verbose or not brief):
         for file in row["files"] if verbose else changed:
             look = {"create": "good", "update": "warning", "remove": "error", "left": "warning"}.get(
                 file["change"], "dim"
@@ -128,8 +179,8 @@ def _tell(row: dict[str, Any], check: bool, quiet: bool, verbose: bool, only_lis
             click.echo(words.styled(f"{SIGN[file['change']]} {_shown(file['path'])}", look))
         if check and row["differs"] and row["pins"]:
             click.echo(f"pins in force that are not mlopsgen's own: {', '.join(row['pins'])}")
-    if not quiet or (check and row["differs"]):
-        click.echo(_summary(row, changed, check))
+    if (not quiet and (row["differs"] or verbose or not every)) or (check and row["differs"]):
+        click.echo(summary(row, check))
 
 
 def _shown(key: str) -> str:
@@ -137,7 +188,9 @@ def _shown(key: str) -> str:
     return key.removeprefix("//")
 
 
-def _summary(row: dict[str, Any], changed: list[Any], check: bool) -> str:
+def summary(row: dict[str, Any], check: bool = False) -> str:
+    """One line about a spec."""
+    changed = _changed(row)
     if not row["differs"]:
         return IN_STEP.format(spec=row["spec"], count=row["count"])
     if not changed:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from mlopsgen.cli.reading import Document, read
 from mlopsgen.cli.workspace import Workspace
 from mlopsgen.contract.pins import Pin
 from mlopsgen.diagnostics import Diagnostic, Failed, diagnose
@@ -15,8 +16,6 @@ from mlopsgen.project.resolve import resolve
 from mlopsgen.render.engine import render
 from mlopsgen.render.files import File, Rendered
 from mlopsgen.spec import core
-from mlopsgen.spec.load import parse
-from mlopsgen.spec.read import decode, read_bytes
 from mlopsgen.spec.tree import Node
 from mlopsgen.targets import built_in, others
 
@@ -41,36 +40,49 @@ def compile(workspace: Workspace, pins: Mapping[str, Pin]) -> Compiled:
     Raises:
         Failed: with every error found.
     """
-    data = read_bytes(workspace.spec)
-    tree = parse(decode(data, workspace.spec), workspace.spec)
-    name = os.path.basename(workspace.spec)
-    project, warnings = resolve(tree, folder=workspace.relative, spec_file=name, pins=pins)
+    return compile_document(workspace, read(workspace), pins)
+
+
+def compile_document(workspace: Workspace, document: Document, pins: Mapping[str, Pin]) -> Compiled:
+    """Compile a spec that was read. Raises as `compile` does."""
+    tree = document.tree
+    project, warnings = resolve(
+        tree,
+        folder=workspace.relative,
+        spec_file=workspace.spec_file,
+        pins=pins,
+        workspace=document.workspace,
+        others=document.others,
+    )
     overrides = read_overrides(tree, workspace)
     used: set[str] = set()
     files = [render_file(target, file, overrides, used) for target, file in wanted_files(project)]
     files += files_of_others(project, tree, overrides, used)
     files, unmatched = apply_patches(project, tree, files)
-    notes = [*unmatched, *_unused(project, tree, files, overrides, used)]
+    notes = [*unmatched, *unused(project, tree, files, overrides, used)]
     return Compiled(
         project=project,
         files=tuple(sorted(files, key=lambda file: file.key)),
         warnings=(*warnings, *notes),
-        digest=input_digest(data, workspace.folder) if _is_told_by_text(project, tree, data) else "",
+        digest=told(workspace, document, project),
     )
 
 
-def _is_told_by_text(project: Project, tree: Node, data: bytes) -> bool:
-    """Whether the short cut, which reads no YAML, knows everything that goes in."""
-    templates = tree.find(("templates",))
+def told(workspace: Workspace, document: Document, project: Project) -> str:
+    """Digest of the inputs; empty where the short cut, which reads no YAML, does not know all of them."""
+    templates = document.tree.find(("templates",))
     folder = templates.value if templates is not None else ""
-    return bool(folder == templates_folder(data)) and not project.targets.others
+    if folder != templates_folder(document.data) or project.targets.others:
+        return ""
+    return input_digest(document.data, workspace.folder, document.shared)
 
 
-def wanted_files(project: Project) -> Iterator[tuple[str, File]]:
-    """Every file of the targets that are built in, with the target's name."""
+def wanted_files(project: Project, only: Container[str] | None = None) -> Iterator[tuple[str, File]]:
+    """Every file of the targets that are built in, or `only` of some, with the target's name."""
     for name, target in built_in(project):
-        for file in target.files(project):
-            yield name, file
+        if only is None or name in only:
+            for file in target.files(project):
+                yield name, file
 
 
 def files_of_others(project: Project, tree: Node, overrides: Mapping[str, str], used: set[str]) -> Iterator[Rendered]:
@@ -164,9 +176,10 @@ def _placed(found: Diagnostic, tree: Node, number: int) -> list[Diagnostic]:
     return [found._replace(path=f"patches[{number}]", span=tree.nearest(path).span)]
 
 
-def _unused(
+def unused(
     project: Project, tree: Node, files: list[Rendered], overrides: Mapping[str, str], used: set[str]
 ) -> Iterator[Diagnostic]:
+    """W221 and W224: what the spec names and no target writes or uses."""
     keys = {file.key for file in files}
     for index, path in enumerate(project.unmanaged):
         if path not in keys and f"//{path}" not in keys:

@@ -20,6 +20,7 @@ def ready(spec: str, folder: str, repository: str) -> int | None:
         folder: where it lies.
         repository: root of the repository around it.
     """
+    from mlopsgen.cli.workspace import SHARED, shared_bytes
     from mlopsgen.output.fast import up_to_date
     from mlopsgen.output.inputs import input_digest
 
@@ -28,9 +29,10 @@ def ready(spec: str, folder: str, repository: str) -> int | None:
     try:
         with open(spec, "rb") as stream:
             data = stream.read(1024 * 1024 + 1)
+        shared = shared_bytes(os.path.join(repository, SHARED))
     except (OSError, ValueError):
         return None
-    return up_to_date(folder, repository, VERSION, input_digest(data, folder))
+    return up_to_date(folder, repository, VERSION, input_digest(data, folder, shared))
 
 
 def main(arguments: list[str]) -> int | None:

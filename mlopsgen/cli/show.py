@@ -29,14 +29,13 @@ def command(spec: str, environment: str | None, form: str, origins: bool) -> int
       mlopsgen show --environment production
       mlopsgen show --format json --no-origins
     """
+    from mlopsgen.cli.reading import read
     from mlopsgen.project import present
     from mlopsgen.project.resolve import resolve
-    from mlopsgen.spec.load import parse
-    from mlopsgen.spec.read import read
 
     workspace = Workspace(spec)
     try:
-        tree = parse(read(workspace.spec), workspace.spec)
+        tree = read(workspace).tree
         project = resolve(tree, folder=workspace.relative, spec_file=os.path.basename(workspace.spec)).project
     except Failed as failure:
         words.tell(failure.diagnostics, "json" if form == "json" else "text")
@@ -51,9 +50,16 @@ def command(spec: str, environment: str | None, form: str, origins: bool) -> int
                 f"there is no environment {environment!r}; "
                 + (f"did you mean `{hint}`?" if hint else f"environments: {', '.join(known)}")
             )
-    where = (lambda value, path: present.origin(value, path, tree, environment or "")) if origins else None
+    where = (lambda value, path: _origin(value, path, tree, environment, workspace)) if origins else None
     click.echo(_json(data, where) if form == "json" else _yaml(data, where), nl=False)
     return 0
+
+
+def _origin(value: Any, path: Any, tree: Any, environment: str | None, workspace: Workspace) -> str:
+    from mlopsgen.project import present
+
+    origin = present.origin(value, path, tree, environment or "")
+    return f"{origin}, default of the workspace" if origin.startswith(f"{workspace.shared}:") else origin
 
 
 def _json(data: Any, where: Any) -> str:

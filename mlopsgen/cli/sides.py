@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple
 
 from mlopsgen.cli import compile as compiler
+from mlopsgen.cli import reading
 from mlopsgen.cli.pins import effective
 from mlopsgen.cli.workspace import Workspace
 from mlopsgen.contract.pins import Pin
@@ -18,7 +19,6 @@ from mlopsgen.project.resolve import resolve
 from mlopsgen.render.files import File, Rendered
 from mlopsgen.review.documents import Files
 from mlopsgen.spec.base import Section
-from mlopsgen.spec.load import parse as parse_spec
 from mlopsgen.spec.read import decode, read_bytes
 from mlopsgen.spec.tree import Node
 
@@ -30,7 +30,8 @@ class Source(NamedTuple):
         name: of the spec, for diagnostics; of a revision `HEAD:mlops.yaml`.
         file: name of the spec in its folder.
         relative: the folder below the repository's root.
-        digest: of the spec's text.
+        digest: of the spec's text, and of what the workspace shares.
+        workspace: as in `Project`; so is `others`.
     """
 
     name: str
@@ -41,6 +42,8 @@ class Source(NamedTuple):
     tree: Node
     pins: Mapping[str, Pin]
     overrides: Mapping[str, str]
+    workspace: str = ""
+    others: tuple[str, ...] = ()
 
 
 class Side(NamedTuple):
@@ -69,7 +72,14 @@ class Compiler:
 
     def __call__(self, source: Source) -> Side:
         """Compile a source. Raises Failed."""
-        project, warnings = resolve(source.tree, folder=source.relative, spec_file=source.file, pins=dict(source.pins))
+        project, warnings = resolve(
+            source.tree,
+            folder=source.relative,
+            spec_file=source.file,
+            pins=dict(source.pins),
+            workspace=source.workspace,
+            others=source.others,
+        )
         files = [self._render(target, file, source.overrides) for target, file in compiler.wanted_files(project)]
         files += compiler.files_of_others(project, source.tree, source.overrides, set())
         files, notes = self._patch(project, source.tree, files)
@@ -138,8 +148,18 @@ def read(place: Any, data: bytes, name: str) -> Source:
     Raises:
         Failed: it cannot be read.
     """
-    text = decode(data, name)
-    tree = parse_spec(text, name)
-    overrides = compiler.read_overrides(tree, place)
+    found = reading.read(place, data, name)
+    overrides = compiler.read_overrides(found.tree, place)
     pins, _ = effective(place)
-    return Source(name, os.path.basename(place.spec), place.relative, text, digest(data), tree, pins, overrides)
+    return Source(
+        name=name,
+        file=os.path.basename(place.spec),
+        relative=place.relative,
+        text=decode(data, name),
+        digest=digest(data + found.shared),
+        tree=found.tree,
+        pins=pins,
+        overrides=overrides,
+        workspace=found.workspace,
+        others=found.others,
+    )

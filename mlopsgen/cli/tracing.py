@@ -31,7 +31,14 @@ def origins(source: Source) -> Origins:
 
 
 def _project(source: Source, state: State) -> Project:
-    return resolve(state.tree, folder=source.relative, spec_file=source.file, pins=dict(state.pins)).project
+    return resolve(
+        state.tree,
+        folder=source.relative,
+        spec_file=source.file,
+        pins=dict(state.pins),
+        workspace=source.workspace,
+        others=source.others,
+    ).project
 
 
 def _files(source: Source, project: Project) -> tuple[dict[str, Made], dict[str, Entry]]:

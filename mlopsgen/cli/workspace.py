@@ -7,6 +7,10 @@ import os
 from mlopsgen.output.repository import repository_root
 
 SPEC = "mlops.yaml"
+SHARED = "mlops.workspace.yaml"
+"""File at a repository's root that holds what its projects share."""
+
+MAX_SHARED = 1024 * 1024
 
 
 class Workspace:
@@ -32,3 +36,25 @@ class Workspace:
         """The folder below the repository's root with `/`, empty for the root itself."""
         relative = os.path.relpath(self.folder, self.repository).replace(os.sep, "/")
         return "" if relative == "." else relative
+
+    @property
+    def spec_file(self) -> str:
+        """Name of the spec in its folder."""
+        return os.path.basename(self.spec)
+
+    @property
+    def shared(self) -> str:
+        """Path of the file with what the repository's projects share; names it in diagnostics."""
+        path = os.path.join(self.repository, SHARED)
+        try:
+            return path if os.path.isabs(self.spec) else os.path.relpath(path)
+        except ValueError:  # on another drive
+            return path
+
+
+def shared_bytes(path: str) -> bytes:
+    """Content of a workspace file, at most a byte more than 1 MiB of it; empty when there is none. Raises OSError."""
+    if not os.path.isfile(path):
+        return b""
+    with open(path, "rb") as stream:
+        return stream.read(MAX_SHARED + 1)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
-from mlopsgen.output.digest import READ, stream
+from mlopsgen.output.digest import READ, digest, stream
 from mlopsgen.output.lock import MAX_LOCK, Lock, parse
 from mlopsgen.output.paths import LOCK, split, temporary
+
+_SMALL = 128 * 1024
+"""Bytes below which a file is read at once."""
 
 
 def up_to_date(folder: str, repository: str, generator_version: str, input_digest: str) -> int | None:
@@ -78,8 +81,16 @@ def _open(path: str) -> int:
 
 
 def _hash(path: str) -> str | None:
-    descriptor = _open(path)
+    status = os.lstat(path)
+    if not S_ISREG(status.st_mode):
+        raise OSError(path)
+    descriptor = os.open(path, READ)
     try:
+        if status.st_size < _SMALL:
+            content = os.read(descriptor, _SMALL)
+            if len(content) == status.st_size:
+                return digest(content)
+            os.lseek(descriptor, 0, os.SEEK_SET)
         return stream(descriptor)
     finally:
         os.close(descriptor)

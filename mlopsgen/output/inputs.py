@@ -10,14 +10,17 @@ MAX_TEMPLATE = 1024 * 1024
 MAX_TEMPLATES = 1000
 
 
-def input_digest(spec: bytes, folder: str) -> str:
-    """Digest of the spec and of the user's own templates; empty when they cannot be told.
+def input_digest(spec: bytes, folder: str, workspace: bytes = b"") -> str:
+    """Digest of the spec, of what it shares and of the user's own templates; empty when they cannot be told.
 
     Args:
         spec: content of mlops.yaml.
         folder: where it lies.
+        workspace: content of the workspace file; empty when there is none.
     """
     parts = [b"spec\0", spec]
+    if workspace:
+        parts += [b"\0workspace\0", workspace]
     templates = templates_folder(spec)
     if templates:
         try:

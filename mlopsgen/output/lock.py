@@ -174,7 +174,7 @@ def _words(text: str, count: int) -> bool:
 
 
 def _is_word(text: str) -> bool:
-    return text.isprintable() and bool(text) and not any(c.isspace() for c in text)
+    return text.isprintable() and bool(text) and " " not in text  # other spaces are not printable
 
 
 def _word(text: str) -> str:

@@ -39,6 +39,11 @@ class Roots:
         for tree in self.trees:
             tree.close()
 
+    def rest(self) -> None:
+        """Let go of what is held open below both, so that the next step looks for it anew."""
+        for tree in self.trees:
+            tree.rest()
+
     def place(self, key: str) -> tuple[Tree, list[str]]:
         """Return the tree that a key names and the names below its root."""
         at_repository, path = split(key)

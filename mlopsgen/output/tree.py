@@ -72,6 +72,8 @@ class Tree:
         """Open the root. Raises OSError."""
         self.root = root
         self._root = _Place(root, os.open(root, _FOLDER) if _ANCHORED else None)
+        self._chain: list[tuple[str, _Place]] = []
+        self._absent: tuple[str, ...] = ()
 
     @property
     def descriptor(self) -> int | None:
@@ -80,12 +82,19 @@ class Tree:
 
     def close(self) -> None:
         """Let go of the root."""
+        self.rest()
         if self._root.descriptor is not None:
             os.close(self._root.descriptor)
 
+    def rest(self) -> None:
+        """Forget which folder is open, and which is absent, so that the next step looks for them anew."""
+        self._leave(0)
+        self._absent = ()
+
     def read(self, names: Sequence[str], limit: int = MAX_FILE) -> Found | None:
         """Return a file, or None when it is absent. Raises Blocked when anything else is there, or it is unreadable."""
-        with _blocked(), self._above(names) as place:
+        with _blocked():
+            place = self._above(names)
             before = place and place.look(names[-1])
             if not place or not before:
                 return None
@@ -103,7 +112,8 @@ class Tree:
 
     def holds(self, names: Sequence[str]) -> bool:
         """Tell whether a file, or a link to whatever it may be, is there. Raises Blocked for anything else there."""
-        with _blocked(), self._above(names) as place:
+        with _blocked():
+            place = self._above(names)
             status = place and place.look(names[-1])
             if status and not stat.S_ISLNK(status.st_mode):
                 _judge(status)
@@ -111,50 +121,51 @@ class Tree:
 
     def identity(self, names: Sequence[str]) -> tuple[int, int] | None:
         """Return device and inode, by which two paths to one file are known; None when it cannot be told."""
-        with suppress(OSError, Blocked), self._above(names) as place:
+        with suppress(OSError, Blocked):
+            place = self._above(names)
             status = place and place.look(names[-1])
             return (status.st_dev, status.st_ino) if status else None
         return None
 
-    def stage(self, names: Sequence[str], content: bytes, made: list[tuple[str, ...]]) -> None:
-        """Write the content beside the file, under its temporary name, down to the disk.
+    def stage(self, names: Sequence[str], content: bytes, made: list[tuple[str, ...]], sync: bool = True) -> None:
+        """Write the content beside the file, under its temporary name, and with `sync` down to the disk.
 
         An existing file's permissions are kept. Folders are made as needed and added to `made`.
         Raises OSError, also when something has the temporary name (see `discard`), and Blocked.
         """
-        with self._above(names, made) as place:
-            assert place
-            name = temporary(names[-1])
-            descriptor = os.open(place.at(name), _NEW, 0o666, dir_fd=place.descriptor)
-            try:
-                existing = place.look(names[-1])
-                if existing and stat.S_ISREG(existing.st_mode) and hasattr(os, "fchmod"):
-                    os.fchmod(descriptor, stat.S_IMODE(existing.st_mode) & 0o777)
-                _write(descriptor, content)
+        place = self._above(names, made)
+        assert place
+        name = temporary(names[-1])
+        descriptor = os.open(place.at(name), _NEW, 0o666, dir_fd=place.descriptor)
+        try:
+            existing = place.look(names[-1])
+            if existing and stat.S_ISREG(existing.st_mode) and hasattr(os, "fchmod"):
+                os.fchmod(descriptor, stat.S_IMODE(existing.st_mode) & 0o777)
+            _write(descriptor, content)
+            if sync:
                 os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        finally:
+            os.close(descriptor)
 
     def commit(self, names: Sequence[str], seen: Seen | None, anyway: bool = False) -> None:
         """Put the staged file in place.
 
         Raises OSError, and Blocked when the file is not as it was `seen`, unless `anyway`.
         """
-        with self._above(names) as folder:
-            place = _still(folder, names, seen, anyway)
-            where = place.descriptor
-            source, target = place.at(temporary(names[-1])), place.at(names[-1])
-            os.replace(source, target, src_dir_fd=where, dst_dir_fd=where)
+        place = _still(self._above(names), names, seen, anyway)
+        where = place.descriptor
+        source, target = place.at(temporary(names[-1])), place.at(names[-1])
+        os.replace(source, target, src_dir_fd=where, dst_dir_fd=where)
 
     def remove(self, names: Sequence[str], seen: Seen | None, anyway: bool = False) -> None:
         """Remove a file. Raises as `commit` does."""
-        with self._above(names) as folder:
-            place = _still(folder, names, seen, anyway)
-            os.unlink(place.at(names[-1]), dir_fd=place.descriptor)
+        place = _still(self._above(names), names, seen, anyway)
+        os.unlink(place.at(names[-1]), dir_fd=place.descriptor)
 
     def discard(self, names: Sequence[str]) -> None:
         """Remove what was staged, or left over, for a file. Does what it can and raises nothing of the system's."""
-        with suppress(OSError, Blocked), self._above(names) as place:
+        with suppress(OSError, Blocked):
+            place = self._above(names)
             name = temporary(names[-1])
             if place and place.look(name):
                 os.unlink(place.at(name), dir_fd=place.descriptor)
@@ -162,13 +173,15 @@ class Tree:
     def vacate(self, folders: Iterable[Sequence[str]]) -> None:
         """Remove those of these folders that are empty. Raises nothing of the system's."""
         for names in folders:
-            with suppress(OSError, Blocked), self._above(names) as place:
+            with suppress(OSError, Blocked):
+                place = self._above(names)
                 if place and place.look(names[-1]):
                     os.rmdir(place.at(names[-1]), dir_fd=place.descriptor)
 
     def settle(self, names: Sequence[str]) -> None:
         """Bring what happened in a path's folder down to the disk, where folders can be synced. Raises OSError."""
-        with suppress(Blocked), self._above(names) as place:
+        with suppress(Blocked):
+            place = self._above(names)
             if place and place.descriptor is not None:
                 try:
                     os.fsync(place.descriptor)
@@ -176,33 +189,42 @@ class Tree:
                     if error.errno not in (errno.EINVAL, errno.ENOTSUP):
                         raise
 
-    @contextmanager
-    def _above(self, names: Sequence[str], made: list[tuple[str, ...]] | None = None) -> Iterator[_Place | None]:
+    def _above(self, names: Sequence[str], made: list[tuple[str, ...]] | None = None) -> _Place | None:
         """Open the folder that a path lies in. Where it is absent, make it and add it to `made`, or give None.
 
+        Folders on the way stay open for the next path, which often lies beside it.
         Raises OSError and Blocked.
         """
-        place = self._root
-        try:
-            for depth in range(1, len(names)):
-                below = _enter(place, names[:depth])
-                if below is None and made is not None:
-                    with suppress(FileExistsError):
-                        os.mkdir(place.at(names[depth - 1]), dir_fd=place.descriptor)
-                        made.append(tuple(names[:depth]))
-                    below = _enter(place, names[:depth])
-                if below is None:
-                    yield None
-                    return
-                self._leave(place)
-                place = below
-            yield place
-        finally:
-            self._leave(place)
+        if made is not None:
+            self._absent = ()
+        elif self._absent and tuple(names[: len(self._absent)]) == self._absent:
+            return None
+        chain, depth = self._chain, 0
+        while depth < min(len(chain), len(names) - 1) and chain[depth][0] == names[depth]:
+            depth += 1
+        self._leave(depth)
+        place = chain[-1][1] if chain else self._root
+        for end in range(depth + 1, len(names)):
+            below = _enter(place, names[:end])
+            if below is None and made is not None:
+                with suppress(FileExistsError):
+                    os.mkdir(place.at(names[end - 1]), dir_fd=place.descriptor)
+                    made.append(tuple(names[:end]))
+                below = _enter(place, names[:end])
+            if below is None:
+                self._absent = tuple(names[:end])
+                return None
+            if below.descriptor is not None:
+                chain.append((names[end - 1], below))
+            place = below
+        return place
 
-    def _leave(self, place: _Place) -> None:
-        if place is not self._root and place.descriptor is not None:
-            os.close(place.descriptor)
+    def _leave(self, depth: int) -> None:
+        """Close the folders on the way that are deeper than `depth`."""
+        while len(self._chain) > depth:
+            _, place = self._chain.pop()
+            if place.descriptor is not None:
+                os.close(place.descriptor)
 
 
 def _enter(place: _Place, names: Sequence[str]) -> _Place | None:

@@ -1,31 +1,48 @@
-"""Carry out a plan: all of it or, when it is cut short, so that the next build can finish it.
+"""Carry out builds: all of each or, when one is cut short, so that the next build can finish it.
 
-In this order, and each step down on the disk before the next begins:
-1. an intent lock, in which every file may say what it said or what it will say;
-2. every new content, beside its file under a temporary name: a full disk shows before anything has changed;
-3. renames, removals, folders left empty;
-4. the lock as it should be.
-Killed anywhere, each file is old or new and ours either way.
+Several projects take each step together, so that one call brings all of it down to the disk; see `output.steps`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import NamedTuple
 
 from mlopsgen.diagnostics import Diagnostic, Failed, diagnose
+from mlopsgen.output import disk
 from mlopsgen.output.digest import normal
 from mlopsgen.output.exclusive import exclusive
-from mlopsgen.output.lock import MAX_LOCK, Lock, parse, union
+from mlopsgen.output.lock import MAX_LOCK, Lock, parse
 from mlopsgen.output.lock import write as lock_text
 from mlopsgen.output.paths import LOCK
-from mlopsgen.output.plan import Change, compare
+from mlopsgen.output.plan import Change, Plan, compare
 from mlopsgen.output.roots import Roots
-from mlopsgen.output.tree import Blocked, Found, Seen, Tree, reason
+from mlopsgen.output.steps import AGAIN, Steps, put_lock, sweep, vacate
+from mlopsgen.output.tree import Blocked, Found, Tree, reason
 from mlopsgen.render.files import Rendered
 
-_AGAIN = "Nothing is half written. Put that right, then build again."
+
+class Job(NamedTuple):
+    """What one project should say.
+
+    Attributes:
+        folder: of mlops.yaml, where the lock lies.
+        repository: a folder around it, for files with `root="repository"`.
+        wanted: every file that the targets made.
+        generator_version: of this mlopsgen, one word.
+        input_digest: of everything that went in, 32 hex digits.
+        pins: name to version and digest, for the lock.
+        unmanaged: keys of files that are neither written nor removed.
+    """
+
+    folder: str
+    repository: str
+    wanted: Sequence[Rendered]
+    generator_version: str
+    input_digest: str
+    pins: Mapping[str, tuple[str, str]] | None = None
+    unmanaged: Iterable[str] = ()
 
 
 class Result(NamedTuple):
@@ -49,6 +66,18 @@ class Result(NamedTuple):
         return self.lock_changed or any(change.writes for change in self.changes)
 
 
+class _Begun(NamedTuple):
+    """A project that was looked at and is held."""
+
+    roots: Roots
+    plan: Plan
+    lock: Lock
+    found: Found | None
+    final: Lock
+    text: bytes
+    result: Result
+
+
 def build(
     folder: str,
     repository: str,
@@ -65,41 +94,106 @@ def build(
     """Make the disk say what is wanted. Writes nothing at all, not even the lock, when it does already.
 
     Args:
-        folder: of mlops.yaml, where the lock lies.
-        repository: a folder around it, for files with `root="repository"`.
-        wanted: every file that the targets made.
-        generator_version: of this mlopsgen, one word.
-        input_digest: of everything that went in, 32 hex digits.
-        pins: name to version and digest, for the lock.
-        unmanaged: keys of files that are neither written nor removed.
-        check: only tell; nothing is locked or written.
-        force: overwrite files that were edited by hand or that mlopsgen did not write.
-        wait: seconds to wait for another build in the same folder.
-
-    Returns:
-        What was done.
+        folder, repository, wanted, generator_version, input_digest, pins, unmanaged: as in `Job`.
+        check, force, wait: as in `together`.
 
     Raises:
         Failed: E301 to E307 (see `plan.compare`) and E303 (the lock cannot be read) before anything is written,
             E308 when another build does not end, E309 when the system refuses a step.
     """
+    job = Job(folder, repository, wanted, generator_version, input_digest, pins, unmanaged)
+    done = together([job], check=check, force=force, wait=wait)[0]
+    if isinstance(done, Failed):
+        raise done
+    return done
+
+
+def together(
+    jobs: Sequence[Job], *, check: bool = False, force: bool = False, wait: float = 30.0, held: Iterable[str] = ()
+) -> list[Result | Failed]:
+    """Carry out several builds, of other folders each. One that fails, as in `build`, leaves the others alone.
+
+    Args:
+        check: only tell; nothing is locked or written.
+        force: overwrite files that were edited by hand or that mlopsgen did not write.
+        wait: seconds to wait for another build in the same folder.
+        held: folders that the caller keeps others away from.
+    """
+    results: list[Result | Failed] = []
+    working: dict[int, Steps] = {}
+    with ExitStack() as open_:
+        roots: list[Roots] = []
+        for job in jobs:
+            try:
+                begun = _begin(job, open_, check, force, wait, held)
+                steps = None if check else _only_lock(begun)
+                if steps is not None:
+                    working[len(results)] = steps
+                    roots.append(begun.roots)
+                results.append(begun.result)
+            except Failed as failed:
+                results.append(failed)
+            except OSError as error:
+                results.append(_refused(job, error))
+        trees = [tree for each in roots for tree in each.trees]
+        _carry_out(jobs, results, working, trees)
+    return results
+
+
+def _carry_out(
+    jobs: Sequence[Job], results: list[Result | Failed], working: dict[int, Steps], trees: Sequence[Tree]
+) -> None:
+    """Take each step for all projects, then sync. Who fails drops out and its `results` say so."""
+    at_once = disk.at_once(trees, sum(steps.fresh for steps in working.values()))
+    for steps in working.values():
+        steps.one_by_one = not at_once
     try:
-        with Roots(folder, repository) as roots, nullcontext() if check else exclusive(roots.trees, wait):
-            lock, found = read_lock(roots.project)
-            plan = compare(wanted, lock, roots, unmanaged=unmanaged, force=force)
-            final = Lock(generator_version, input_digest, pins, plan.files, plan.kept)
-            text = lock_text(final)
-            lock_changed = found is None or normal(found.content) != text
-            if not check:
-                _sweep(roots, {*lock.files, *lock.kept, *plan.files, *plan.kept, LOCK})
-                if any(change.writes for change in plan.changes):
-                    _change_files(roots, plan.changes, lock, found, final)
-                elif lock_changed:
-                    _vacate(roots, lock, final)
-                    _put_lock(roots.project, final, found and found.seen)
-            return Result(plan.changes, plan.warnings, final.pins, lock_changed)
-    except OSError as error:
-        raise Failed([diagnose("E309", f"cannot build in {folder}: {reason(error)}", help=_AGAIN)]) from error
+        for step in (Steps.prepare, Steps.put, Steps.finish):
+            for index, steps in list(working.items()):
+                try:
+                    step(steps)
+                except (Failed, OSError) as error:
+                    steps.undo()
+                    del working[index]
+                    results[index] = error if isinstance(error, Failed) else _refused(jobs[index], error)
+            if at_once and working:
+                disk.flush(trees)
+    except BaseException as error:
+        for index, steps in working.items():
+            steps.undo()
+            if isinstance(error, OSError):
+                results[index] = _refused(jobs[index], error)
+        if not isinstance(error, OSError):
+            raise
+
+
+def _begin(job: Job, open_: ExitStack, check: bool, force: bool, wait: float, held: Iterable[str]) -> _Begun:
+    """Look at a project; unless it is a check, others are kept away from it from now on. Raises Failed, OSError."""
+    roots = open_.enter_context(Roots(job.folder, job.repository))
+    if not check:
+        open_.enter_context(exclusive([tree for tree in roots.trees if tree.root not in held], wait))
+    lock, found = read_lock(roots.project)
+    plan = compare(job.wanted, lock, roots, unmanaged=job.unmanaged, force=force)
+    final = Lock(job.generator_version, job.input_digest, job.pins, plan.files, plan.kept)
+    text = lock_text(final)
+    changed = found is None or normal(found.content) != text
+    return _Begun(roots, plan, lock, found, final, text, Result(plan.changes, plan.warnings, final.pins, changed))
+
+
+def _only_lock(begun: _Begun) -> Steps | None:
+    """Write the lock where it alone differs; the steps where files differ. Raises Failed."""
+    roots, plan, lock, found, final, text, result = begun
+    sweep(roots, {*lock.files, *lock.kept, *plan.files, *plan.kept, LOCK})
+    if any(change.writes for change in plan.changes):
+        return Steps(roots, plan, lock, found, final, text)
+    if result.lock_changed:
+        vacate(roots, lock, final)
+        put_lock(roots.project, text, found and found.seen)
+    return None
+
+
+def _refused(job: Job, error: OSError) -> Failed:
+    return Failed([diagnose("E309", f"cannot build in {job.folder}: {reason(error)}", help=AGAIN)])
 
 
 def read_lock(project: Tree) -> tuple[Lock, Found | None]:
@@ -118,104 +212,3 @@ def read_lock(project: Tree) -> tuple[Lock, Found | None]:
 def _unreadable(code: str, message: str) -> Diagnostic:
     help = f"Restore it with `git checkout {LOCK}`, or delete it and use `mlopsgen build --force`."
     return diagnose(code, message, path=LOCK, help=help)
-
-
-def _change_files(roots: Roots, changes: Sequence[Change], lock: Lock, found: Found | None, final: Lock) -> None:
-    """Carry out the changes, between the intent lock and the final one. Raises Failed with E304, E306 or E309."""
-    fresh = [change for change in changes if change.kind in ("create", "update")]
-    made: list[tuple[Tree, tuple[str, ...]]] = []
-    intent = begun = False
-    try:
-        _put_lock(roots.project, union(lock, final), found and found.seen)
-        intent = True
-        for change in fresh:
-            _stage(roots, change, made)
-        begun = True
-        for change in changes:
-            tree, names = roots.place(change.key)
-            with _naming(change.key):
-                if change.kind == "remove" and change.seen:
-                    tree.remove(names, change.seen)
-                elif change.writes:
-                    tree.commit(names, change.seen)
-        _vacate(roots, lock, final)
-        _settle(roots, changes, made)
-        _put_lock(roots.project, final, None, anyway=True)
-    except BaseException:
-        _sweep(roots, [LOCK, *(change.key for change in fresh)])
-        if not begun:
-            for tree, folder in reversed(made):
-                tree.vacate([folder])
-        if intent and not begun:
-            _restore(roots.project, found)
-        raise
-
-
-def _stage(roots: Roots, change: Change, made: list[tuple[Tree, tuple[str, ...]]]) -> None:
-    tree, names = roots.place(change.key)
-    folders: list[tuple[str, ...]] = []
-    try:
-        with _naming(change.key):
-            tree.stage(names, change.new or b"", folders)
-    finally:
-        made.extend((tree, folder) for folder in folders)
-
-
-def _settle(roots: Roots, changes: Sequence[Change], made: Sequence[tuple[Tree, Sequence[str]]]) -> None:
-    """Bring renames and removals down to the disk, once a folder. Raises Failed with E309."""
-    done: set[tuple[int, tuple[str, ...]]] = set()
-    moved = [roots.place(change.key) for change in changes if change.writes]
-    for tree, names in [*moved, *made]:
-        folder = (id(tree), tuple(names[:-1]))
-        if folder not in done:
-            done.add(folder)
-            with _naming("/".join(names)):
-                tree.settle(names)
-
-
-def _put_lock(project: Tree, lock: Lock, seen: Seen | None, anyway: bool = False) -> None:
-    """Write the lock. Raises Failed with E309, also when it is not as it was `seen`, unless `anyway`."""
-    with _naming(LOCK):
-        try:
-            project.stage([LOCK], lock_text(lock), [])
-            project.commit([LOCK], seen, anyway)
-        except BaseException:
-            project.discard([LOCK])
-            raise
-        project.settle([LOCK])
-
-
-def _restore(project: Tree, found: Found | None) -> None:
-    """Take the intent back when no file was touched yet. Where that fails too, the next build heals it."""
-    with suppress(OSError, Blocked):
-        if found:
-            project.stage([LOCK], found.content, [])
-            project.commit([LOCK], None, anyway=True)
-        else:
-            project.remove([LOCK], None, anyway=True)
-
-
-def _sweep(roots: Roots, keys: Iterable[str]) -> None:
-    """Remove what was staged for these files, by this build or by one that was killed."""
-    for key in sorted(keys):
-        tree, names = roots.place(key)
-        tree.discard(names)
-
-
-def _vacate(roots: Roots, lock: Lock, final: Lock) -> None:
-    """Remove the folders that only held files which are no longer made; a killed build may have left them empty."""
-    for key in sorted((lock.files.keys() | lock.kept.keys()) - final.files.keys() - final.kept.keys()):
-        tree, names = roots.place(key)
-        tree.vacate([names[:end] for end in range(len(names) - 1, 0, -1)])
-
-
-@contextmanager
-def _naming(key: str) -> Iterator[None]:
-    """Turn what the system refuses into Failed, with the file that it is about."""
-    try:
-        yield
-    except Blocked as blocked:
-        raise Failed([diagnose(blocked.code, f"'{key}' {blocked.reason}", path=key, help=_AGAIN)]) from blocked
-    except OSError as error:
-        message = f"could not write '{key}': {reason(error)}"
-        raise Failed([diagnose("E309", message, path=key, help=_AGAIN)]) from error

@@ -54,6 +54,8 @@ class Project:
         folder: folder of mlops.yaml relative to the repository's root, `""` when it is the root.
         spec_file: name of the spec in that folder.
         pins: what actions and base images are pinned to.
+        workspace: file of the repository's root with defaults that several projects share, `""` when there is none.
+        others: patterns of folders inside of this one that belong to other projects of the workspace.
     """
 
     name: str
@@ -78,6 +80,8 @@ class Project:
     folder: str = ""
     spec_file: str = "mlops.yaml"
     pins: Mapping[str, Pin] = field(default_factory=lambda: DEFAULTS)
+    workspace: str = ""
+    others: tuple[str, ...] = ()
 
     @property
     def serving_requirements(self) -> str:

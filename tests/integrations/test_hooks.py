@@ -19,14 +19,14 @@ def test_the_hook_builds_and_stops_the_commit(project: Path, source: Path, tmp_p
     head = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=source, capture_output=True, text=True, check=True
     ).stdout.strip()
-    hooks = [{"id": "mlopsgen-build"}, {"id": "mlopsgen-validate"}]
+    hooks = [{"id": "mlopsgen-build"}, {"id": "mlopsgen-validate"}, {"id": "mlopsgen-check"}]
     config = {"repos": [{"repo": str(source), "rev": head, "hooks": hooks}]}
     (project / ".pre-commit-config.yaml").write_text(yaml.safe_dump(config))
     git(project, "add", "--all")
     environment = os.environ | {"PRE_COMMIT_HOME": str(tmp_path / "cache")}
 
-    def run() -> subprocess.CompletedProcess[str]:
-        command = [tool("pre-commit"), "run", "--all-files"]
+    def run(*files: str) -> subprocess.CompletedProcess[str]:
+        command = [tool("pre-commit"), "run", *(["--files", *files] if files else ["--all-files"])]
         return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, env=environment)
 
     assert run().returncode == 0
@@ -44,3 +44,14 @@ def test_the_hook_builds_and_stops_the_commit(project: Path, source: Path, tmp_p
     broken = run()
     assert broken.returncode == 1
     assert "E101" in broken.stdout
+
+    # A commit that touches no input pays for the check alone, which sees what was edited by hand.
+    git(project, "checkout", "--force", "HEAD", ".")
+    untouched = run("collect.py")
+    assert untouched.returncode == 0
+    assert untouched.stdout.count("(no files to check)Skipped") == 2
+    (project / "dvc.yaml").write_text("stages: {}\n")
+    git(project, "add", "--all")
+    edited = run("dvc.yaml")
+    assert edited.returncode == 1
+    assert "E302" in edited.stdout

@@ -540,7 +540,7 @@ def test_a_stale_temporary_that_is_a_link_is_not_written_through(project: Projec
 def test_a_temporary_name_that_is_taken_while_the_build_runs_is_not_written_through(
     project: Project, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mlopsgen.output import write as module
+    from mlopsgen.output import steps as module
 
     real, sentinel = module._put_lock, project.box / "beside" / "sentinel"
 
@@ -584,13 +584,13 @@ def test_what_changes_between_the_look_and_the_step_is_noticed(
 def test_an_edit_while_the_build_runs_is_not_overwritten(
     project: Project, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mlopsgen.output import write as module
+    from mlopsgen.output import steps as module
 
     project.build(files(a="1\n", b="1\n"))
     name = {"create": "c", "update": "a", "remove": "b", "lock": "mlops.lock"}[moment]
     real = module._put_lock
 
-    def late(tree_: object, lock: Lock, *rest: object, **named: object) -> None:
+    def late(tree_: object, lock: bytes, *rest: object, **named: object) -> None:
         (project.folder / name).write_bytes(b"# edited meanwhile\n")
         monkeypatch.setattr(module, "_put_lock", real)
         real(tree_, lock, *rest, **named)  # type: ignore[arg-type]
@@ -606,7 +606,7 @@ def test_an_edit_while_the_build_runs_is_not_overwritten(
 def test_a_link_put_in_the_way_while_the_build_runs_is_not_followed(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mlopsgen.output import write as module
+    from mlopsgen.output import steps as module
 
     real = module._put_lock
 

@@ -51,7 +51,7 @@ def patch(found: Found, disk: Mapping[str, Sequence[str]], attempt: Attempt) -> 
                 break
             doubtful = _doubtful(result, wanted)
             if doubtful:
-                refused[key] = f"some readers take {doubtful} for a number and some for text; write it so that all agree"
+                refused[key] = f"some readers take {doubtful} for a number, some for text; write it so that all agree"
                 break
             if best is None and _alike(key, result, wanted):
                 best = other, entries

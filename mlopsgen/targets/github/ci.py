@@ -7,7 +7,7 @@ from typing import Any
 from mlopsgen.contract.files import DATA_VALIDATION
 from mlopsgen.project.model import Project
 from mlopsgen.targets.github import access, steps
-from mlopsgen.targets.github.names import CHECK, CI, RELEASE, RETRAIN, TRAIN, inside, named
+from mlopsgen.targets.github.names import CHECK, CI, RELEASE, RETRAIN, TRAIN, inside, named, others
 
 
 def context(project: Project) -> dict[str, Any]:
@@ -30,12 +30,13 @@ def context(project: Project) -> dict[str, Any]:
 
 
 def _paths(project: Project) -> list[Any]:
-    if not project.folder:
+    if not project.folder and not project.others:
         return []
-    return [
-        inside(project, "**"),
-        *(f".github/workflows/{named(project, workflow)}.yaml" for workflow in (CI, TRAIN, RELEASE, RETRAIN)),
-    ]
+    workflows = [f".github/workflows/{named(project, workflow)}.yaml" for workflow in (CI, TRAIN, RELEASE, RETRAIN)]
+    shared = [project.workspace] if project.workspace else []
+    if not project.folder:
+        return ["**", *others(project), "!.github/**", *workflows]
+    return [inside(project, "**"), *others(project), *workflows, *shared]
 
 
 def _quality(project: Project) -> list[dict[str, Any]]:

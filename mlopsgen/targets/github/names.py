@@ -29,3 +29,8 @@ def call(project: Project, workflow: str) -> Text:
 def inside(project: Project, path: str) -> Text:
     """A path of the project, from the repository's root."""
     return join(project.folder, "/", path) if project.folder else join(path)
+
+
+def others(project: Project) -> list[str]:
+    """Path filters that leave out what belongs to other projects inside of this one's folder."""
+    return [f"!{pattern}" for pattern in project.others]

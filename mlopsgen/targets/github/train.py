@@ -9,7 +9,7 @@ from mlopsgen.contract.files import MODEL, REGISTRATION, REPORTS
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.spec.traced import join
 from mlopsgen.targets.github import access, steps
-from mlopsgen.targets.github.names import BUILD, RELEASE, TRAIN, call, inside, named
+from mlopsgen.targets.github.names import BUILD, RELEASE, TRAIN, call, inside, named, others
 
 HOSTED_MINUTES, OWN_MINUTES = 350, 1440
 """Longest training: GitHub's runners stop after 360 minutes, one's own after a day."""
@@ -126,7 +126,7 @@ def paths(project: Project) -> list[Any]:
     ignored = project.data.collect is None and "data" not in project.ci.retrain_on
     data = [join(project.data.raw, ".dvc")] if ignored else []
     left = [join("!", inside(project, each)) for each in (*UNTOUCHED, *data)]
-    return [inside(project, "**"), *left, *([] if project.folder else ["!.github/**"])]
+    return [inside(project, "**"), *left, *others(project), *([] if project.folder else ["!.github/**"])]
 
 
 def _release(project: Project, environment: Environment) -> dict[str, Any]:

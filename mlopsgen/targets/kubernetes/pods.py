@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from mlopsgen.contract.environment import CONFIG, ENVIRONMENT, TRACKING_EXPERIMENT, TRACKING_URI
@@ -11,6 +10,7 @@ from mlopsgen.contract.ports import METRICS
 from mlopsgen.contract.release import UNRELEASED
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.project.names import Component, Part, labels, named, selector
+from mlopsgen.render.checksum import Checksum
 from mlopsgen.render.sheet import Sheet
 from mlopsgen.spec.serving import SecretRef
 from mlopsgen.spec.traced import Text, join
@@ -43,8 +43,7 @@ def settings(project: Project, part: Part, content: dict[str, Any]) -> dict[str,
     sheet = Sheet()
     sheet.document(content)
     text = sheet.text()
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return {"name": named(project, part), "file": "settings.yaml", "text": text, "checksum": digest}
+    return {"name": named(project, part), "file": "settings.yaml", "text": text, "checksum": Checksum(text)}
 
 
 def variables(project: Project, environment: Environment, **more: Any) -> list[dict[str, Any]]:
