@@ -33,10 +33,9 @@ class Pattern(NamedTuple):
 
     def fill(self, values: Mapping[str, bytes]) -> bytes:
         """The text for one spec."""
-        parts = [self.constant[0]]
-        for hole, constant in zip(self.holes, self.constant[1:], strict=True):
-            parts.append(values[hole.kind] if hole.of is None else _checksum(hole.of.fill(values)))
-            parts.append(constant)
+        parts = [b""] * (2 * len(self.holes) + 1)
+        parts[::2] = self.constant
+        parts[1::2] = [values[kind] if of is None else _checksum(of.fill(values)) for kind, of in self.holes]
         return b"".join(parts)
 
 

@@ -12,7 +12,8 @@ compiles every spec in full, so that nothing rests on this alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mlopsgen.cli import compile as compiler
@@ -79,7 +80,7 @@ class Twins:
 
     def __init__(self) -> None:
         self._seen: dict[Group, int] = {}
-        self._known: dict[Group, tuple[Sequence[Known], bytes]] = {}
+        self._known: dict[Group, tuple[Sequence[Known], frozenset[bytes]]] = {}
         self._wide: set[Group] = set()
 
     def compile(self, workspace: Workspace) -> tuple[Compiled, dict[str, tuple[str, str]]]:
@@ -94,7 +95,7 @@ class Twins:
         if group is None:
             return compiler.compile_document(workspace, document, pins), bumps
         known = self._known.get(group)
-        if known is not None and all(text.encode() not in known[1] for text in {*names} if text):
+        if known is not None and known[1].isdisjoint(text.encode() for text in names):
             return self._filled(workspace, document, names, pins, known[0]), bumps
         compiled = compiler.compile_document(workspace, document, pins)
         self._seen[group] = self._seen.get(group, 0) + 1
@@ -116,8 +117,7 @@ class Twins:
         except (Failed, Unlike):
             return
         if made.files == compiled.files and made.warnings == compiled.warnings:
-            constants = b"\0".join(part for each in known for part in _constants(each))
-            self._known[group] = known, constants
+            self._known[group] = known, _words(part for each in known for part in _constants(each))
 
     def _filled(
         self, workspace: Workspace, document: Document, names: Names, pins: Any, known: Sequence[Known]
@@ -242,6 +242,15 @@ def _known(one: _Made, other: _Made) -> Iterator[Known]:
         if len(low_sums) == len(high_sums):
             content = with_checksums(low.content, one.names, low_sums, high.content, other.names, high_sums)
         yield Known(path, content, low)
+
+
+def _words(texts: Iterable[bytes]) -> frozenset[bytes]:
+    """Everything in texts that a name or a folder may be equal to."""
+    found: set[bytes] = set()
+    for text in texts:
+        for word in (rb"[\w-]+", rb"[\w./-]+"):
+            found.update(re.findall(word, text))
+    return frozenset(found)
 
 
 def _constants(known: Known) -> Iterator[bytes]:

@@ -131,13 +131,22 @@ def _impossible(wanted: Sequence[Rendered], roots: Roots) -> list[Diagnostic]:
             errors.append(_twice(makers[location], item, "both make"))
         else:
             makers[location] = item
-    for location, item in makers.items():
-        parts = location.split("/")
-        for end in range(1, len(parts)):
-            above = makers.get("/".join(parts[:end]))
-            if above:
-                errors.append(_twice(above, item, "make, as a file and as a folder,"))
+    if makers.keys() & _folders(makers):
+        for location, item in makers.items():
+            for folder in _folders([location]) & makers.keys():
+                errors.append(_twice(makers[folder], item, "make, as a file and as a folder,"))
     return errors
+
+
+def _folders(locations: Iterable[str]) -> set[str]:
+    """Every folder above these files."""
+    found: set[str] = set()
+    for location in locations:
+        above = location.rpartition("/")[0]
+        while above and above not in found:
+            found.add(above)
+            above = above.rpartition("/")[0]
+    return found
 
 
 def _twice(one: Rendered, other: Rendered, how: str) -> Diagnostic:

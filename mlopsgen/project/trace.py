@@ -40,6 +40,7 @@ def _value(value: Any, node: Node | None, path: Path) -> Any:
 
 def _child(node: Node | None, name: str | int) -> Node | None:
     """The node of an entry; a scalar that stands for a section (`replicas: 2`) is the origin of its entries."""
-    if node is None or not isinstance(node.value, dict | list):
-        return node
-    return node.find((name,))
+    value = node.value if node is not None else None
+    if isinstance(value, dict):
+        return value.get(name)
+    return node.find((name,)) if node is not None and isinstance(value, list) else node
