@@ -63,14 +63,18 @@ def _place(key: str, folder: str, repository: str, folders: set[str]) -> str:
     """Return where a file lies on disk. Raises OSError when a folder on the way is none or is a link."""
     at_repository, path = split(key)
     place = repository if at_repository else folder
-    *above, name = path.split("/")
-    for part in above:
-        place = f"{place}/{part}"
-        if place not in folders:
-            if not S_ISDIR(os.lstat(place).st_mode):
-                raise NotADirectoryError(place)
-            folders.add(place)
-    return f"{place}/{name}"
+    above, _, name = path.rpartition("/")
+    if not above:
+        return f"{place}/{name}"
+    whole = f"{place}/{above}"
+    if whole not in folders:
+        for part in above.split("/"):
+            place = f"{place}/{part}"
+            if place not in folders:
+                if not S_ISDIR(os.lstat(place).st_mode):
+                    raise NotADirectoryError(place)
+                folders.add(place)
+    return f"{whole}/{name}"
 
 
 def _open(path: str) -> int:
