@@ -52,7 +52,11 @@ def dvc(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("repository", NAMES, indirect=True)
+@pytest.mark.parametrize(
+    "repository",
+    [pytest.param(name, marks=[] if name == "support-assistant" else pytest.mark.slow) for name in NAMES],
+    indirect=True,
+)
 def test_dvc_accepts_the_pipeline(repository: Path) -> None:
     stages = yaml.safe_load((repository / "dvc.yaml").read_text())["stages"]
     listed = [line.split()[0] for line in dvc(repository, "stage", "list").splitlines()]

@@ -132,6 +132,8 @@ def test_the_edited_file_stays_and_so_does_the_spec_around_the_edit(
 def test_the_corpus_is_as_large_as_it_must_be() -> None:
     assert len(EDITS) >= 40
     assert sum(not edit.slow for edit in EDITS.values()) >= 6
+    golden = Path(__file__).with_name("__snapshots__") / "test_absorb.ambr"
+    assert set(re.findall(r"(?m)^# name: test_the_edited\w+\[(.*)\]$", golden.read_text())) == EDITS.keys()
 
 
 def test_once_is_enough(tiny: Copy, tell) -> None:

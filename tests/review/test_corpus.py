@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
@@ -18,6 +21,8 @@ def test_the_corpus_is_as_large_as_it_must_be() -> None:
     sections = {name.partition(".")[0] for name in corpus.EDITS.keys() - SLOW}
     fields = set(corpus.example().source.tree.value) - {"version", "x-cost-centre", "templates"} | {"patches"}
     assert fields <= sections
+    golden = Path(__file__).with_name("__snapshots__") / "test_corpus.ambr"
+    assert set(re.findall(r"(?m)^# name: test_classes\w+\[(.*)\]$", golden.read_text())) == set(CASES)
 
 
 @pytest.mark.parametrize(

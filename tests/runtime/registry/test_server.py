@@ -163,6 +163,7 @@ for number, address in enumerate(addresses):
 """
 
 
+@pytest.mark.slow
 def test_promotions_at_once_end_in_one_champion(mlflow_server: Mlflow, project: Path) -> None:
     """Two processes, four promotions each, as fast as they can: on SQLite, then on the server."""
     addresses = [f"sqlite:///{project}/mlflow.db", f"http://127.0.0.1:{mlflow_server.port}"]

@@ -90,7 +90,7 @@ def left(at: dict[int, dict[str, set[str]]]) -> list[str]:
 
 
 @pytest.mark.parametrize("context", CONTEXTS)
-@pytest.mark.parametrize("engine", ["istio", "argo-rollouts"])
+@pytest.mark.parametrize("engine", ["istio", pytest.param("argo-rollouts", marks=pytest.mark.slow)])
 def test_users_stay_on_one_version_while_the_canary_grows(engine: str, context: str, tmp_path: Path) -> None:
     with clients(tmp_path, manifests(engine), context) as by_weight:
         at = {weight: seen(client) for weight, client in by_weight.items()}

@@ -704,6 +704,7 @@ def test_the_script_needs_each_of_its_lines(tmp_path: Path) -> None:
     assert "Read-only file system" in elsewhere.stderr + elsewhere.stdout
 
 
+@pytest.mark.slow
 def test_a_remote_that_lacks_the_data_stops_the_pod(tmp_path: Path) -> None:
     pod = Pod(tmp_path, "job")
     shutil.rmtree(pod.remote)
