@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any
@@ -32,14 +33,42 @@ def patch(path: str, content: bytes, object_name: str | None, operations: Sequen
             raise Failed([diagnose("E223", f"{path} would hold a number that JSON has not", path="ops.0")]) from None
     if not path.endswith((".yaml", ".yml")):
         raise Failed([diagnose("E223", f"{path} is neither YAML nor JSON, patches cannot change it", path="file")])
-    text = content.decode()
+    before, text, after = _part(content.decode(), object_name)
     meant = repr(_applied(_read(text), object_name, operations))
     yaml, same = _writer(text)
     changed = _dumped(yaml, _applied(list(yaml.load_all(text)), object_name, operations))
     for made in (_spliced(text, same, changed), _spliced(text, same, changed, indented=True), changed):
         if repr(_read(made)) == meant:
-            return made.encode()
+            return (before + made + after).encode()
     raise Failed([diagnose("E223", f"{path} cannot be changed without changing more than was asked for", path="ops.0")])
+
+
+def _part(text: str, object_name: str | None) -> tuple[str, str, str]:
+    """The document of an object between what stands before and behind it; all of the text where that is not sure.
+
+    Reading and writing with all comments is slow, and the other documents stay as they are anyway.
+    """
+    marks = [found.span() for found in re.finditer(r"(?m)^---\n", text)]
+    kind, _, name = (object_name or "").partition("/")
+    found = []
+    for start, end in zip([0, *(end for _, end in marks)], [*(start for start, _ in marks), len(text)], strict=True):
+        part = text[start:end]
+        if re.search(rf"(?m)^kind: {re.escape(kind)}$", part) and name in part and _names(part) == [object_name]:
+            found.append((start, end))
+    if object_name is None or len(found) != 1:
+        return "", text, ""
+    start, end = found[0]
+    return text[:start], text[start:end], text[end:]
+
+
+def _names(text: str) -> list[str]:
+    """`Kind/name` of each document, read quickly; none when it is not YAML."""
+    import yaml
+
+    try:
+        return [_name(each) for each in yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))]
+    except yaml.YAMLError:
+        return []
 
 
 def _writer(text: str) -> tuple[Any, str]:
