@@ -75,12 +75,10 @@ def _one(workspace: Workspace, *, write: bool) -> tuple[Result, tuple[Diagnostic
 
 
 def _mistakes(workspace: Workspace) -> tuple[Diagnostic, ...]:
-    from mlopsgen.cli.sides import present
-    from mlopsgen.project.resolve import resolve
+    from mlopsgen.cli.sides import present, resolution
 
     try:
-        source = present(workspace)
-        resolve(source.tree, folder=source.relative, spec_file=source.file, pins=dict(source.pins))
+        resolution(present(workspace))
     except Failed as failed:
         return failed.diagnostics
     return ()

@@ -15,7 +15,7 @@ from mlopsgen.contract.pins import Pin
 from mlopsgen.diagnostics import Diagnostic
 from mlopsgen.output.digest import digest
 from mlopsgen.project.model import Project
-from mlopsgen.project.resolve import resolve
+from mlopsgen.project.resolve import Resolution, resolve
 from mlopsgen.render.files import File, Rendered
 from mlopsgen.review.documents import Files
 from mlopsgen.spec.base import Section
@@ -72,14 +72,7 @@ class Compiler:
 
     def __call__(self, source: Source) -> Side:
         """Compile a source. Raises Failed."""
-        project, warnings = resolve(
-            source.tree,
-            folder=source.relative,
-            spec_file=source.file,
-            pins=dict(source.pins),
-            workspace=source.workspace,
-            others=source.others,
-        )
+        project, warnings = resolution(source)
         files = [self._render(target, file, source.overrides) for target, file in compiler.wanted_files(project)]
         files += compiler.files_of_others(project, source.tree, source.overrides, set())
         files, notes = self._patch(project, source.tree, files)
@@ -130,6 +123,18 @@ def alike(one: Any, other: Any) -> bool:
     if isinstance(one, bool) or isinstance(other, bool):
         return False
     return bool(one == other) and isinstance(one, float) == isinstance(other, float)
+
+
+def resolution(source: Source) -> Resolution:
+    """The project of a source, and warnings. Raises Failed."""
+    return resolve(
+        source.tree,
+        folder=source.relative,
+        spec_file=source.file,
+        pins=dict(source.pins),
+        workspace=source.workspace,
+        others=source.others,
+    )
 
 
 def present(workspace: Workspace) -> Source:

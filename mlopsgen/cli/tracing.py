@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlopsgen.cli import compile as compiler
-from mlopsgen.cli.sides import Source, alike
+from mlopsgen.cli.sides import Source, alike, resolution
 from mlopsgen.project import present
 from mlopsgen.project.model import Project
-from mlopsgen.project.resolve import resolve
 from mlopsgen.render.engine import render
 from mlopsgen.render.files import File, Rendered
 from mlopsgen.review.inputs import State, inputs
@@ -31,14 +30,7 @@ def origins(source: Source) -> Origins:
 
 
 def _project(source: Source, state: State) -> Project:
-    return resolve(
-        state.tree,
-        folder=source.relative,
-        spec_file=source.file,
-        pins=dict(state.pins),
-        workspace=source.workspace,
-        others=source.others,
-    ).project
+    return resolution(source._replace(tree=state.tree, pins=state.pins)).project
 
 
 def _files(source: Source, project: Project) -> tuple[dict[str, Made], dict[str, Entry]]:

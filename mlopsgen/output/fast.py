@@ -49,7 +49,7 @@ def _load(folder: str) -> Lock:
     """Read the lock. Raises FileExistsError when a killed build left the one it was writing."""
     if os.path.lexists(os.path.join(folder, temporary(LOCK))):
         raise FileExistsError
-    descriptor = _open(os.path.join(folder, LOCK))
+    descriptor, _ = _open(os.path.join(folder, LOCK))
     try:
         data = b""
         while len(data) <= MAX_LOCK and (chunk := os.read(descriptor, 1 << 20)):
@@ -77,22 +77,23 @@ def _place(key: str, folder: str, repository: str, folders: set[str]) -> str:
     return f"{whole}/{name}"
 
 
-def _open(path: str) -> int:
-    """Open a regular file. Raises OSError for anything else, without opening it: a FIFO would wait, a device act."""
-    if not S_ISREG(os.lstat(path).st_mode):
-        raise OSError(path)
-    return os.open(path, READ)
+def _open(path: str) -> tuple[int, int]:
+    """Open a regular file; gives its size too.
 
-
-def _hash(path: str) -> str | None:
+    Raises OSError for anything else, without opening it: a FIFO would wait, a device act.
+    """
     status = os.lstat(path)
     if not S_ISREG(status.st_mode):
         raise OSError(path)
-    descriptor = os.open(path, READ)
+    return os.open(path, READ), status.st_size
+
+
+def _hash(path: str) -> str | None:
+    descriptor, size = _open(path)
     try:
-        if status.st_size < _SMALL:
+        if size < _SMALL:
             content = os.read(descriptor, _SMALL)
-            if len(content) == status.st_size:
+            if len(content) == size:
                 return digest(content)
             os.lseek(descriptor, 0, os.SEEK_SET)
         return stream(descriptor)

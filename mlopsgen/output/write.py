@@ -78,40 +78,14 @@ class _Begun(NamedTuple):
     result: Result
 
 
-def build(
-    folder: str,
-    repository: str,
-    wanted: Sequence[Rendered],
-    *,
-    generator_version: str,
-    input_digest: str,
-    pins: Mapping[str, tuple[str, str]] | None = None,
-    unmanaged: Iterable[str] = (),
-    check: bool = False,
-    force: bool = False,
-    wait: float = 30.0,
-) -> Result:
-    """Make the disk say what is wanted. Writes nothing at all, not even the lock, when it does already.
-
-    Args:
-        folder, repository, wanted, generator_version, input_digest, pins, unmanaged: as in `Job`.
-        check, force, wait: as in `together`.
-
-    Raises:
-        Failed: E301 to E307 (see `plan.compare`) and E303 (the lock cannot be read) before anything is written,
-            E308 when another build does not end, E309 when the system refuses a step.
-    """
-    job = Job(folder, repository, wanted, generator_version, input_digest, pins, unmanaged)
-    done = together([job], check=check, force=force, wait=wait)[0]
-    if isinstance(done, Failed):
-        raise done
-    return done
-
-
 def together(
     jobs: Sequence[Job], *, check: bool = False, force: bool = False, wait: float = 30.0, held: Iterable[str] = ()
 ) -> list[Result | Failed]:
-    """Carry out several builds, of other folders each. One that fails, as in `build`, leaves the others alone.
+    """Make the disk say what is wanted, in several folders. Writes nothing, not even a lock, where it does already.
+
+    A job that fails leaves the others alone. It fails with E301 to E307 (see `plan.compare`) and E303 (the lock cannot
+    be read) before anything of it is written, E308 when another build does not end, E309 when the system
+    refuses a step.
 
     Args:
         check: only tell; nothing is locked or written.

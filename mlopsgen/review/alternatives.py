@@ -206,12 +206,13 @@ def _known(path: Path) -> tuple[list[Any], Any]:
     if place is None or place.field is None:
         return [], None
     examples = place.field.examples or [None]
-    return list(_choices(place.field.annotation)), examples[0]
+    return list(choices(place.field.annotation)), examples[0]
 
 
-def _choices(kind: Any) -> Iterator[Any]:
+def choices(kind: Any) -> Iterator[Any]:
+    """The words that an annotation allows."""
     if typing.get_origin(kind) is typing.Literal:
         yield from typing.get_args(kind)
     else:
         for part in typing.get_args(kind):
-            yield from _choices(part)
+            yield from choices(part)

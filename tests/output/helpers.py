@@ -16,7 +16,7 @@ from mlopsgen.output import tree
 from mlopsgen.output.digest import digest
 from mlopsgen.output.fast import up_to_date
 from mlopsgen.output.lock import Lock, parse
-from mlopsgen.output.write import Result, build
+from mlopsgen.output.write import Job, Result, together
 from mlopsgen.render.files import Rendered
 
 VERSION = "0.1.0"
@@ -56,9 +56,12 @@ class Project:
         return digest(repr(list(wanted)).encode())
 
     def build(self, wanted: list[Rendered], **options: Any) -> Result:
-        options.setdefault("generator_version", VERSION)
-        options.setdefault("input_digest", self.inputs(wanted))
-        return build(str(self.folder), str(self.repository), wanted, **options)
+        given = {"generator_version": VERSION, "input_digest": self.inputs(wanted), **options}
+        of_job = {name: given.pop(name) for name in Job._fields if name in given}
+        done = together([Job(str(self.folder), str(self.repository), wanted, **of_job)], **given)[0]
+        if isinstance(done, Failed):
+            raise done
+        return done
 
     def fails(self, wanted: list[Rendered], **options: Any) -> list[tuple[str, str]]:
         """Build, expect it to fail, and return code and path of each finding; nothing on disk may change."""

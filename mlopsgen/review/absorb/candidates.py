@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from enum import Enum
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 
 from mlopsgen.review.absorb import inverse
 from mlopsgen.review.absorb.hunks import Hunk
+from mlopsgen.review.alternatives import choices
 from mlopsgen.review.inputs import Input
 from mlopsgen.review.writing import edit
 from mlopsgen.spec import fields
@@ -148,15 +148,7 @@ def _is_named(given: Input, squeezed: str) -> bool:
 def _choices(path: Path) -> list[Any]:
     """The words that the language has for a field."""
     place = fields.find(tuple(part for part in path if isinstance(part, str)))
-    return list(_words(place.field.annotation)) if place and place.field else []
-
-
-def _words(kind: Any) -> Iterator[Any]:
-    if typing.get_origin(kind) is typing.Literal:
-        yield from typing.get_args(kind)
-    else:
-        for part in typing.get_args(kind):
-            yield from _words(part)
+    return list(choices(place.field.annotation)) if place and place.field else []
 
 
 def _removed(hunk: Hunk, known: Known) -> Iterator[tuple[Path, Any]]:
