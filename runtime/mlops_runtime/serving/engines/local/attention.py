@@ -18,6 +18,9 @@ NAME = "mlops_slots"
 REFUSED = ("softcap", "s_aux", "position_bias", "cache")
 """Arguments of some networks' attention that change its result and that this one does not have."""
 
+PRODUCTS = 2**20
+"""Products of single queries and keys that are written down at a time: 4 MiB."""
+
 
 class Group(NamedTuple):
     """Neighbouring slots that draw one token each and are computed in one call.
@@ -179,9 +182,25 @@ def _drawn(
     found = []
     for first, last, width, upto in step.groups:
         seen = upto if window is None or width <= window else _window(step.places[first:last], width, window)
-        k, v = keys[first:last, :, :width], values[first:last, :, :width]
-        found.append(attend(grouped[first:last], k, v, attn_mask=seen, scale=scaling).flatten(1, 2))
+        q, k, v = grouped[first:last], keys[first:last, :, :width], values[first:last, :, :width]
+        if _single(q, k):
+            found.append(_added(q, k, v, seen, scaling))
+        else:
+            found.append(attend(q, k, v, attn_mask=seen, scale=scaling).flatten(1, 2))
     return found
+
+
+def _single(query: Tensor, key: Tensor) -> bool:
+    """Whether each head's keys are read by one query alone, on a CPU that can keep the products at hand."""
+    return query.shape[2] == 1 and key.device.type == "cpu" and key.dtype == torch.float32 and key.numel() <= PRODUCTS
+
+
+def _added(query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None, scaling: float | None) -> Tensor:
+    """The same by multiplying and adding: a product of one row costs BLAS more than reading the cache does."""
+    scores = (query * (query.shape[-1] ** -0.5 if scaling is None else scaling) * key).sum(-1)
+    if seen is not None:
+        scores.masked_fill_(~seen[:, :, 0], -torch.inf)
+    return (scores.softmax(-1)[..., None] * value).sum(2)
 
 
 def _window(places: Tensor, width: int, window: int) -> Tensor:
