@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mlopsgen.cli.reading import Document, read
@@ -25,13 +25,14 @@ class Compiled(NamedTuple):
 
     Attributes:
         files: content of every managed file, sorted by key.
+        unmanaged: paths of the files that the spec leaves alone.
         digest: of the inputs; empty when a build cannot tell that nothing changed.
     """
 
-    project: Project
     files: tuple[Rendered, ...]
     warnings: tuple[Diagnostic, ...]
     digest: str
+    unmanaged: tuple[str, ...]
 
 
 def compile(workspace: Workspace, pins: Mapping[str, Pin]) -> Compiled:
@@ -59,20 +60,20 @@ def compile_document(workspace: Workspace, document: Document, pins: Mapping[str
     files = [render_file(target, file, overrides, used) for target, file in wanted_files(project)]
     files += files_of_others(project, tree, overrides, used)
     files, unmatched = apply_patches(project, tree, files)
-    notes = [*unmatched, *unused(project, tree, files, overrides, used)]
+    notes = [*unmatched, *unused(project.unmanaged, tree, files, overrides, used)]
     return Compiled(
-        project=project,
         files=tuple(sorted(files, key=lambda file: file.key)),
         warnings=(*warnings, *notes),
-        digest=told(workspace, document, project),
+        digest="" if project.targets.others else told(workspace, document),
+        unmanaged=project.unmanaged,
     )
 
 
-def told(workspace: Workspace, document: Document, project: Project) -> str:
+def told(workspace: Workspace, document: Document) -> str:
     """Digest of the inputs; empty where the short cut, which reads no YAML, does not know all of them."""
     templates = document.tree.find(("templates",))
     folder = templates.value if templates is not None else ""
-    if folder != templates_folder(document.data) or project.targets.others:
+    if folder != templates_folder(document.data):
         return ""
     return input_digest(document.data, workspace.folder, document.shared)
 
@@ -177,11 +178,11 @@ def _placed(found: Diagnostic, tree: Node, number: int) -> list[Diagnostic]:
 
 
 def unused(
-    project: Project, tree: Node, files: list[Rendered], overrides: Mapping[str, str], used: set[str]
+    unmanaged: Iterable[str], tree: Node, files: Iterable[Rendered], overrides: Mapping[str, str], used: set[str]
 ) -> Iterator[Diagnostic]:
     """W221 and W224: what the spec names and no target writes or uses."""
     keys = {file.key for file in files}
-    for index, path in enumerate(project.unmanaged):
+    for index, path in enumerate(unmanaged):
         if path not in keys and f"//{path}" not in keys:
             span = tree.nearest(("unmanaged", index)).span
             message = f"no target writes {path}: it need not be listed"

@@ -106,15 +106,14 @@ def _checked(draft: Draft, path: str) -> tuple[str, list[Diagnostic]]:
     """The text, and what is still to be said of it. What the language refuses goes back."""
     from mlopsgen.adoption import writing
     from mlopsgen.project.present import parse as steps
-    from mlopsgen.project.resolve import resolve
+    from mlopsgen.project.resolve import examine
     from mlopsgen.spec.load import parse
 
     found: list[Diagnostic] = []
     for _ in range(ROUNDS):
         text = writing.text(draft)
         try:
-            _, warnings = resolve(parse(text, path))
-            found = list(warnings)
+            found = list(examine(parse(text, path)))
             break
         except Failed as failure:
             found = list(failure.diagnostics)

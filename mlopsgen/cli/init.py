@@ -107,11 +107,11 @@ def _ask(ask: bool, question: str, default: str) -> str:
 def _check(text: str, path: str) -> None:
     """Refuse answers that make no valid spec, before anything is written."""
     from mlopsgen.diagnostics import Failed
-    from mlopsgen.project.resolve import resolve
+    from mlopsgen.project.resolve import examine
     from mlopsgen.spec.load import parse
 
     try:
-        resolve(parse(text, path))
+        examine(parse(text, path))
     except Failed as failure:
         told = "\n".join(f"  {d.path}: {d.message}. {d.help}" for d in failure.diagnostics)
         raise click.ClickException(f"these answers make no valid spec:\n{told}") from None

@@ -134,10 +134,10 @@ def _compiled(workspace: Workspace, whole: bool) -> tuple[Any, Any]:
 
 def unmanaged(compiled: Any) -> list[str]:
     """Keys of the unmanaged files: a path means the file in the project, or the one at the repository's root."""
-    if not compiled.project.unmanaged:
+    if not compiled.unmanaged:
         return []
     known = {file.key for file in compiled.files}
-    return [f"//{path}" if path not in known and f"//{path}" in known else path for path in compiled.project.unmanaged]
+    return [f"//{path}" if path not in known and f"//{path}" in known else path for path in compiled.unmanaged]
 
 
 def _listed(made: dict[str, tuple[Any, Any]]) -> Iterator[tuple[str, Outcome]]:

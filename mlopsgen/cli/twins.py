@@ -1,6 +1,6 @@
 """Compiles specs of which many are alike but for the project's name and folder.
 
-Everything that can go wrong with a spec is looked at for each: it is read, validated and resolved alone. Only what
+Everything that can go wrong with a spec is looked at for each: it is read, validated and checked alone. Only what
 targets make of it need not be made again, when it is known how name and folder go into it. To know that, a spec is
 compiled under two invented names and folders, one that sorts before and is shorter than all names of the group, one
 that sorts behind and is longer. A file whose text is the same around both names holds them as text and nothing else
@@ -23,8 +23,7 @@ from mlopsgen.cli.pins import effective
 from mlopsgen.cli.reading import Document, read
 from mlopsgen.cli.workspace import Workspace
 from mlopsgen.diagnostics import Failed
-from mlopsgen.project.model import Project
-from mlopsgen.project.resolve import resolve
+from mlopsgen.project.resolve import examine, resolve
 from mlopsgen.render.checksum import Checksum
 from mlopsgen.render.files import File, Rendered
 from mlopsgen.render.scalar import is_plain
@@ -75,12 +74,20 @@ class Known(NamedTuple):
     like: Rendered
 
 
+class Learned(NamedTuple):
+    """What is known of a group: its files, the words in them that no name may be equal to, and what it leaves alone."""
+
+    files: Sequence[Known]
+    words: frozenset[str]
+    unmanaged: tuple[str, ...]
+
+
 class Twins:
     """Knows groups of specs."""
 
     def __init__(self) -> None:
         self._seen: dict[Group, int] = {}
-        self._known: dict[Group, tuple[Sequence[Known], frozenset[bytes]]] = {}
+        self._known: dict[Group, Learned] = {}
         self._wide: set[Group] = set()
 
     def compile(self, workspace: Workspace) -> tuple[Compiled, dict[str, tuple[str, str]]]:
@@ -95,8 +102,8 @@ class Twins:
         if group is None:
             return compiler.compile_document(workspace, document, pins), bumps
         known = self._known.get(group)
-        if known is not None and known[1].isdisjoint(text.encode() for text in names):
-            return self._filled(workspace, document, names, pins, known[0]), bumps
+        if known is not None and known.words.isdisjoint(names):
+            return self._filled(workspace, document, names, pins, known), bumps
         compiled = compiler.compile_document(workspace, document, pins)
         self._seen[group] = self._seen.get(group, 0) + 1
         if self._seen[group] == ENOUGH:
@@ -108,45 +115,38 @@ class Twins:
             oldest = next(iter(self._known))
             del self._known[oldest], self._seen[oldest]
         try:
-            known = tuple(_known(*(_invented(group, document, pins, each) for each in _names(group))))
-            names = Names(compiled.project.name, workspace.relative)
-            if len(group.first) < CLOSEST and any(each.content is None for each in known):
+            files = tuple(_known(*(_invented(group, document, pins, each) for each in _names(group))))
+            names = Names(_name(document.tree), workspace.relative)
+            if len(group.first) < CLOSEST and any(each.content is None for each in files):
                 self._wide.add(group)
                 return
+            known = Learned(files, _words(part for each in files for part in _constants(each)), compiled.unmanaged)
             made = self._filled(workspace, document, names, pins, known)
         except (Failed, Unlike):
             return
-        if made.files == compiled.files and made.warnings == compiled.warnings:
-            self._known[group] = known, _words(part for each in known for part in _constants(each))
+        if made == compiled:
+            self._known[group] = known
 
-    def _filled(
-        self, workspace: Workspace, document: Document, names: Names, pins: Any, known: Sequence[Known]
-    ) -> Compiled:
-        project, warnings = resolve(
-            document.tree,
-            folder=workspace.relative,
-            spec_file=workspace.spec_file,
-            pins=pins,
-            workspace=document.workspace,
-        )
+    def _filled(self, workspace: Workspace, document: Document, names: Names, pins: Any, known: Learned) -> Compiled:
+        warnings = examine(document.tree)
         values = {"name": names.name.encode(), "folder": names.folder.encode()}
         files = []
         others: dict[str, Rendered] | None = None
-        for each in known:
+        for each in known.files:
             path = each.path.fill(values).decode()
             if each.content is None:
-                others = _made(project, known) if others is None else others
+                others = _made(workspace, document, pins, known.files) if others is None else others
                 files.append(others[path])
             else:
                 like = each.like
                 content = each.content.fill(values)
                 files.append(Rendered(path=path, target=like.target, content=content, root=like.root, keep=like.keep))
-        notes = compiler.unused(project, document.tree, files, {}, set())
+        notes = compiler.unused(known.unmanaged, document.tree, files, {}, set())
         return Compiled(
-            project=project,
             files=tuple(sorted(files, key=lambda file: file.key)),
             warnings=(*warnings, *notes),
-            digest=compiler.told(workspace, document, project),
+            digest=compiler.told(workspace, document),
+            unmanaged=known.unmanaged,
         )
 
 
@@ -244,13 +244,13 @@ def _known(one: _Made, other: _Made) -> Iterator[Known]:
         yield Known(path, content, low)
 
 
-def _words(texts: Iterable[bytes]) -> frozenset[bytes]:
+def _words(texts: Iterable[bytes]) -> frozenset[str]:
     """Everything in texts that a name or a folder may be equal to."""
     found: set[bytes] = set()
     for text in texts:
         for word in (rb"[\w-]+", rb"[\w./-]+"):
             found.update(re.findall(word, text))
-    return frozenset(found)
+    return frozenset(word.decode() for word in found)
 
 
 def _constants(known: Known) -> Iterator[bytes]:
@@ -262,8 +262,15 @@ def _constants(known: Known) -> Iterator[bytes]:
         yield known.like.content
 
 
-def _made(project: Project, known: Sequence[Known]) -> dict[str, Rendered]:
+def _made(workspace: Workspace, document: Document, pins: Any, known: Sequence[Known]) -> dict[str, Rendered]:
     """Files that their targets have to make, by path."""
+    project, _ = resolve(
+        document.tree,
+        folder=workspace.relative,
+        spec_file=workspace.spec_file,
+        pins=pins,
+        workspace=document.workspace,
+    )
     targets = {each.like.target for each in known if each.content is None}
     paths = {}
     for target, file in compiler.wanted_files(project, targets):

@@ -58,7 +58,7 @@ def fold(path: str) -> str:
 def temporary(name: str) -> str:
     """Return the name, in the same folder, under which a file is written before it is renamed to `name`."""
     made = f".{name}{TEMPORARY}"
-    if len(os.fsencode(made)) <= _NAME_MAX:
+    if len(made) * 4 <= _NAME_MAX or len(os.fsencode(made)) <= _NAME_MAX:  # no character takes more than 4 bytes
         return made
     from mlopsgen.output.digest import digest
 

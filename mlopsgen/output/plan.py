@@ -28,7 +28,6 @@ class Change(NamedTuple):
             `left` (no longer made, but edited by hand: stays, no longer ours), `unmanaged` (not written).
         key: as in `Rendered.key`.
         target: name of the target.
-        path: on disk.
         old: what is on disk; None when absent or not looked at.
         new: what it should say; None when nothing.
         seen: what the file looked like, so that a later edit is noticed.
@@ -37,7 +36,6 @@ class Change(NamedTuple):
     kind: Kind
     key: str
     target: str
-    path: str
     old: bytes | None = None
     new: bytes | None = None
     seen: Seen | None = None
@@ -83,13 +81,18 @@ def compare(
     left_alone = {roots.location(key) for key in unmanaged if not problem(key.removeprefix("//"))}
     errors = _impossible(wanted, roots)
     bad = {error.path for error in errors}
-    managed = {i.key: i for i in wanted if i.key not in bad and roots.location(i.key) not in left_alone}
-    stale = {k: v for k, v in lock.files.items() if k not in managed and roots.location(k) not in left_alone}
+
+    def ours(key: str) -> bool:
+        return not left_alone or roots.location(key) not in left_alone
+
+    keyed = [(item.key, item) for item in wanted]
+    managed = {key: item for key, item in keyed if key not in bad and ours(key)}
+    stale = {key: value for key, value in lock.files.items() if key not in managed and ours(key)}
     owned = _follow_renames(managed, stale, lock, roots)
     changes = [
-        Change("unmanaged", item.key, item.target, roots.shown(item.key), new=item.content)
-        for item in wanted
-        if item.key not in bad and item.key not in managed
+        Change("unmanaged", key, item.target, new=item.content)
+        for key, item in keyed
+        if key not in bad and key not in managed
     ]
     for item in managed.values():
         try:
@@ -163,6 +166,8 @@ def _follow_renames(
     Where case does not count, `Docs/a` and `docs/a` are one file: to remove the one would remove the other.
     """
     owned = {key: digests for key, (_, digests) in lock.files.items()}
+    if not stale:
+        return owned
     keys = {roots.location(key): key for key in managed}
     for old in list(stale):
         new = keys.get(roots.location(old))
@@ -178,7 +183,7 @@ def _follow_renames(
 def _wanted(item: Rendered, owned: frozenset[str] | None, roots: Roots, force: bool) -> Change:
     """Compare one wanted file with the disk. Raises Blocked, and Failed with E301 or E302."""
     tree, names = roots.place(item.key)
-    where = (item.key, item.target, roots.shown(item.key))
+    where = (item.key, item.target)
     if item.keep:
         if tree.holds(names):
             return Change("keep", *where)
@@ -203,11 +208,11 @@ def _stale(key: str, target: str, digests: frozenset[str], roots: Roots) -> list
     except Absent:
         return []
     except Blocked:
-        return [Change("left", key, target, roots.shown(key))]
+        return [Change("left", key, target)]
     if found is None:
         return []
     kind: Kind = "remove" if digest(found.content) in digests else "left"
-    return [Change(kind, key, target, roots.shown(key), found.content, seen=found.seen)]
+    return [Change(kind, key, target, found.content, seen=found.seen)]
 
 
 def _not_ours(key: str, found: Found, known: bool) -> Diagnostic:

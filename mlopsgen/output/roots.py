@@ -49,11 +49,6 @@ class Roots:
         at_repository, path = split(key)
         return self._repository if at_repository else self.project, path.split("/")
 
-    def shown(self, key: str) -> str:
-        """Return the path on disk."""
-        tree, names = self.place(key)
-        return os.path.join(tree.root, *names)
-
     def location(self, key: str) -> str:
         """Return what two keys have in common when they lead to one file, on some file system at least."""
         at_repository, path = split(key)

@@ -67,8 +67,9 @@ class Steps:
             tree, names = roots.place(change.key)
             folders: list[tuple[str, ...]] = []
             try:
-                with _naming(change.key):
-                    tree.stage(names, change.new or b"", folders, self.one_by_one)
+                tree.stage(names, change.new or b"", folders, self.one_by_one, fresh=change.seen is None)
+            except (Blocked, OSError) as error:
+                raise _refused(change.key, error) from error
             finally:
                 self._made.extend((tree, folder) for folder in folders)
 
@@ -78,11 +79,13 @@ class Steps:
         self._roots.rest()
         for change in self._changes:
             tree, names = self._roots.place(change.key)
-            with _naming(change.key):
+            try:
                 if change.kind == "remove" and change.seen:
                     tree.remove(names, change.seen)
                 else:
                     tree.commit(names, change.seen)
+            except (Blocked, OSError) as error:
+                raise _refused(change.key, error) from error
         vacate(self._roots, self._lock, self._final)
         if self.one_by_one:
             self._settle()
@@ -172,11 +175,14 @@ def vacate(roots: Roots, lock: Lock, final: Lock) -> None:
 
 @contextmanager
 def _naming(key: str) -> Iterator[None]:
-    """Turn what the system refuses into Failed, with the file that it is about."""
     try:
         yield
-    except Blocked as blocked:
-        raise Failed([diagnose(blocked.code, f"'{key}' {blocked.reason}", path=key, help=AGAIN)]) from blocked
-    except OSError as error:
-        message = f"could not write '{key}': {reason(error)}"
-        raise Failed([diagnose("E309", message, path=key, help=AGAIN)]) from error
+    except (Blocked, OSError) as error:
+        raise _refused(key, error) from error
+
+
+def _refused(key: str, error: Blocked | OSError) -> Failed:
+    """What the system, or something in the way, refuses, with the file that it is about."""
+    if isinstance(error, Blocked):
+        return Failed([diagnose(error.code, f"'{key}' {error.reason}", path=key, help=AGAIN)])
+    return Failed([diagnose("E309", f"could not write '{key}': {reason(error)}", path=key, help=AGAIN)])

@@ -50,7 +50,7 @@ class Found(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """An open folder. `descriptor` is None where steps cannot start from one."""
+    """An open folder. `descriptor` is None where steps cannot start from one; only then `path` counts."""
 
     path: str
     descriptor: int | None
@@ -73,6 +73,7 @@ class Tree:
         self.root = root
         self._root = _Place(root, os.open(root, _FOLDER) if _ANCHORED else None)
         self._chain: list[tuple[str, _Place]] = []
+        self._last: tuple[Sequence[str], _Place] | None = None
         self._absent: tuple[str, ...] = ()
 
     @property
@@ -127,10 +128,13 @@ class Tree:
             return (status.st_dev, status.st_ino) if status else None
         return None
 
-    def stage(self, names: Sequence[str], content: bytes, made: list[tuple[str, ...]], sync: bool = True) -> None:
+    def stage(
+        self, names: Sequence[str], content: bytes, made: list[tuple[str, ...]], sync: bool = True, fresh: bool = False
+    ) -> None:
         """Write the content beside the file, under its temporary name, and with `sync` down to the disk.
 
-        An existing file's permissions are kept. Folders are made as needed and added to `made`.
+        An existing file's permissions are kept, unless it is `fresh` and there is none. Folders are made as needed
+        and added to `made`.
         Raises OSError, also when something has the temporary name (see `discard`), and Blocked.
         """
         place = self._above(names, made)
@@ -138,7 +142,7 @@ class Tree:
         name = temporary(names[-1])
         descriptor = os.open(place.at(name), _NEW, 0o666, dir_fd=place.descriptor)
         try:
-            existing = place.look(names[-1])
+            existing = None if fresh else place.look(names[-1])
             if existing and stat.S_ISREG(existing.st_mode) and hasattr(os, "fchmod"):
                 os.fchmod(descriptor, stat.S_IMODE(existing.st_mode) & 0o777)
             _write(descriptor, content)
@@ -195,6 +199,9 @@ class Tree:
         Folders on the way stay open for the next path, which often lies beside it.
         Raises OSError and Blocked.
         """
+        folder = names[:-1]
+        if self._last is not None and self._last[0] == folder:
+            return self._last[1]
         if made is not None:
             self._absent = ()
         elif self._absent and tuple(names[: len(self._absent)]) == self._absent:
@@ -217,10 +224,12 @@ class Tree:
             if below.descriptor is not None:
                 chain.append((names[end - 1], below))
             place = below
+        self._last = (folder, place) if place.descriptor is not None else None
         return place
 
     def _leave(self, depth: int) -> None:
         """Close the folders on the way that are deeper than `depth`."""
+        self._last = None
         while len(self._chain) > depth:
             _, place = self._chain.pop()
             if place.descriptor is not None:
@@ -229,17 +238,22 @@ class Tree:
 
 def _enter(place: _Place, names: Sequence[str]) -> _Place | None:
     """Open the folder below `place` that is last in `names`; None when absent. Raises Blocked when it is none."""
+    if place.descriptor is not None:
+        try:
+            return _Place("", os.open(names[-1], _FOLDER | getattr(os, "O_NOFOLLOW", 0), dir_fd=place.descriptor))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+                raise
     status = place.look(names[-1])
     if status is None:
         return None
     if _is_link(status):
         raise Blocked("E304", f"is reached through '{'/'.join(names)}', which is a symbolic link")
-    if not stat.S_ISDIR(status.st_mode):
+    if place.descriptor is not None or not stat.S_ISDIR(status.st_mode):
         raise Absent("E306", f"cannot be there: '{'/'.join(names)}' is not a folder")
-    path = os.path.join(place.path, names[-1])
-    if place.descriptor is None:
-        return _Place(path, None)
-    return _Place(path, os.open(names[-1], _FOLDER | getattr(os, "O_NOFOLLOW", 0), dir_fd=place.descriptor))
+    return _Place(os.path.join(place.path, names[-1]), None)
 
 
 def _still(place: _Place | None, names: Sequence[str], seen: Seen | None, anyway: bool) -> _Place:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from mlopsgen.project import checks, derive
 from mlopsgen.project.model import Environment, Project
 from mlopsgen.project.trace import trace
 from mlopsgen.spec import findings, language, version
+from mlopsgen.spec.base import Section
 from mlopsgen.spec.core import ValidationError
 from mlopsgen.spec.environments import OVERLAID
 from mlopsgen.spec.tree import Node, overlay
@@ -47,6 +48,22 @@ def resolve(
     Raises:
         Failed: the spec has errors; warnings come along.
     """
+    views, warnings = _examined(tree, trace)
+    project = _project(views, folder, spec_file, pins)
+    if workspace:
+        project = replace(project, workspace=workspace, others=tuple(others))
+    return Resolution(project, warnings)
+
+
+def examine(tree: Node) -> tuple[Diagnostic, ...]:
+    """Warnings about a document, where nothing more is wanted of it. Raises Failed, as `resolve` does."""
+    return _examined(tree, None)[1]
+
+
+def _examined(
+    tree: Node, each: Callable[[Section, Node], None] | None
+) -> tuple[dict[str, checks.View], tuple[Diagnostic, ...]]:
+    """The document and each environment's, validated and passed to `each`, and warnings. Raises Failed."""
     found = list(checks.credentials(tree))
     tree = without_extensions(tree)
     past = version.other(tree)
@@ -60,7 +77,8 @@ def resolve(
         except ValidationError as error:
             found += findings.explain(error, view)
         else:
-            trace(spec, view)
+            if each is not None:
+                each(spec, view)
             views[name] = checks.View(name, spec, view)
     if "" in views:
         base = views[""]
@@ -70,10 +88,7 @@ def resolve(
     found = in_order(found)
     if any(d.severity is Severity.ERROR for d in found):
         raise Failed(found)
-    project = _project(views, folder, spec_file, pins)
-    if workspace:
-        project = replace(project, workspace=workspace, others=tuple(others))
-    return Resolution(project, tuple(found))
+    return views, tuple(found)
 
 
 def without_extensions(tree: Node) -> Node:
