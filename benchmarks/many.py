@@ -35,6 +35,29 @@ SINGLE = 3.0
 
 MEMORY = Path("/dev/shm")
 
+SETTLED = 3.0
+"""Seconds after which files count as left alone."""
+
+LEAST = """
+import os, sys
+source, target, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+files = [os.path.relpath(os.path.join(here, name), source) for here, _, names in os.walk(source) for name in names]
+contents = [(name, open(os.path.join(source, name), 'rb').read()) for name in files]
+for number in range(count):
+    for name, content in contents:
+        path = os.path.join(target, str(number), name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path + '~', 'xb') as stream:
+            stream.write(content)
+    for name, _ in contents:
+        path = os.path.join(target, str(number), name)
+        os.rename(path + '~', path)
+    if number % 32 == 31:
+        os.sync()
+os.sync()
+"""
+"""The same files, each under another name first: what the file system alone takes."""
+
 
 class Run(NamedTuple):
     """Seconds of wall and processor time, and MiB of the largest process."""
@@ -85,7 +108,12 @@ def rows(commands: Path, base: Path, kind: str, count: int) -> Iterator[tuple[st
         cpu = 1000 * (done.cpu - first.cpu) / (count - 1)
         yield f"all, at first, {jobs} jobs", done, f"{each:.1f} ms a spec beyond the first ({cpu:.1f} of processor)"
     files = sum(1 for path in place.rglob("*") if path.is_file()) - count
-    yield "all, nothing to do", run(everything, place), f"{files} files"
+    least = run([commands / "python", "-c", LEAST, place / "services" / "p0000", base / "least", str(count)], base)
+    remark = f"{1000 * least.wall / count:.1f} ms a spec ({1000 * least.cpu / count:.1f} of processor)"
+    yield "as many bytes, written by plain Python", least, remark
+    time.sleep(SETTLED)
+    yield "all, nothing to do, at first", run(everything, place), f"{files} files"
+    yield "all, nothing to do", run(everything, place), ""
     spec = place / "services" / "p0003" / "mlops.yaml"
     text = spec.read_text()
     single, changed = [], []

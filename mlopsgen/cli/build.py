@@ -121,12 +121,13 @@ def outcomes(specs: Sequence[str], options: Options, jobs: int | None) -> Iterat
     """Build specs, but for those that would write each other's files. In their order."""
     from mlopsgen.cli import several
 
+    places = {spec: Workspace(spec) for spec in specs}
     collided: dict[str, Diagnostic] = {}
     if len(specs) > 1:
         from mlopsgen.cli import collisions
 
-        collided = collisions.collided(specs)
-    made = several.build([spec for spec in specs if spec not in collided], options, jobs)
+        collided = collisions.collided(places)
+    made = several.build({spec: place for spec, place in places.items() if spec not in collided}, options, jobs)
     for spec in specs:
         yield Outcome(spec, None, (collided[spec],)) if spec in collided else next(made)
 

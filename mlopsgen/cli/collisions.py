@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from mlopsgen.cli.finding import below
 from mlopsgen.cli.workspace import Workspace
@@ -18,11 +18,10 @@ _NAME = re.compile(
 """The project's name, as it is mostly written."""
 
 
-def collided(specs: Sequence[str]) -> dict[str, Diagnostic]:
+def collided(places: Mapping[str, Workspace]) -> dict[str, Diagnostic]:
     """Specs that would write files of another of them, each with its E363."""
     seen: dict[tuple[str, ...], list[str]] = {}
-    for spec in specs:
-        workspace = Workspace(spec)
+    for spec, workspace in places.items():
         relative = workspace.relative
         seen.setdefault(("folder", workspace.folder), []).append(spec)
         name = _quick(workspace.spec) if relative else ""

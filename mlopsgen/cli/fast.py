@@ -6,19 +6,24 @@ import os
 
 from mlopsgen.version import VERSION
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlopsgen.output.statcache import StatCache
+
 IN_STEP = "{spec}: {count} files up to date"
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 IN_CHECKOUT = os.path.exists(os.path.join(_ROOT, "pyproject.toml"))
 """Whether mlopsgen runs from its own source tree, where code changes and the version does not."""
 
 
-def ready(spec: str, folder: str, repository: str) -> int | None:
+def ready(spec: str, folder: str, repository: str, cache: StatCache | None = None) -> int | None:
     """How many files there are when a build would change nothing, else None.
 
     Args:
         spec: path of mlops.yaml.
         folder: where it lies.
         repository: root of the repository around it.
+        cache: what the repository's files looked like.
     """
     from mlopsgen.cli.workspace import SHARED, shared_bytes
     from mlopsgen.output.fast import up_to_date
@@ -32,7 +37,7 @@ def ready(spec: str, folder: str, repository: str) -> int | None:
         shared = shared_bytes(os.path.join(repository, SHARED))
     except (OSError, ValueError):
         return None
-    return up_to_date(folder, repository, VERSION, input_digest(data, folder, shared))
+    return up_to_date(folder, repository, VERSION, input_digest(data, folder, shared), cache)
 
 
 def main(arguments: list[str]) -> int | None:

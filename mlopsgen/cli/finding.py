@@ -36,14 +36,23 @@ def found(folder: str | None) -> tuple[list[str], list[Diagnostic]]:
 
 def below(folder: str) -> list[str]:
     """Absolute paths of the specs below a folder; links to folders are not followed."""
-    specs = []
-    for here, folders, names in os.walk(folder):
-        if here != folder and not MARKS.isdisjoint([*folders, *names]):
-            folders.clear()
+    specs, left = [], [folder]
+    while left:
+        here = left.pop()
+        try:
+            with os.scandir(here) as listed:
+                entries = list(listed)
+        except OSError:  # gone meanwhile, or not for us
             continue
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in SKIPPED)
-        if SPEC in names:
+        if here != folder and any(entry.name in MARKS for entry in entries):
+            continue
+        if any(entry.name == SPEC and not entry.is_dir() for entry in entries):
             specs.append(os.path.join(here, SPEC))
+        left += [
+            entry.path
+            for entry in entries
+            if not entry.name.startswith(".") and entry.name not in SKIPPED and entry.is_dir(follow_symlinks=False)
+        ]
     return sorted(specs)
 
 

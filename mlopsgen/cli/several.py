@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from mlopsgen.cli.fast import ready
 from mlopsgen.cli.workspace import Workspace
 from mlopsgen.diagnostics import Diagnostic, Failed
 from mlopsgen.output.digest import many
+from mlopsgen.output.statcache import StatCache
 from mlopsgen.version import VERSION
 
 TOGETHER = 32
@@ -20,6 +20,12 @@ TOGETHER = 32
 
 ENOUGH = 32
 """Specs from which on another process is worth its start."""
+
+
+LOOKED_AT = 256
+"""Specs from which on another process is worth its start when they are only looked at."""
+
+Result = TypeVar("Result")
 
 
 class Options(NamedTuple):
@@ -50,62 +56,82 @@ class Outcome(NamedTuple):
     diagnostics: tuple[Diagnostic, ...]
 
 
-def build(specs: Sequence[str], options: Options, jobs: int | None = None) -> Iterator[Outcome]:
+def build(places: Mapping[str, Workspace], options: Options, jobs: int | None = None) -> Iterator[Outcome]:
     """Build specs; what comes out has their order, whatever the jobs.
 
     Args:
-        specs: files, or folders with one.
-        jobs: processes at once; left out: as many as there are cores, for enough specs.
+        places: by spec.
+        jobs: processes at once; left out: as many as there are cores, for enough specs that are not in step.
     """
-    if jobs is None:
-        jobs = min(_cores(), len(specs) // ENOUGH)
-    size = max(1, min(TOGETHER, len(specs) // max(1, jobs)))
-    parts = [specs[start : start + size] for start in range(0, len(specs), size)]
-    _place.cache_clear()
-    if len(specs) > 1:
+    if len(places) > 1:
         many()
-    with _held(specs, options) as held:
+    with _held(places.values(), options) as held:
         options = options._replace(held=held)
-        if jobs > 1 and len(parts) > 1:
-            yield from _in_processes(parts, options, min(jobs, len(parts)))
-            return
-        yield from (outcome for part in parts for outcome in together(part, options))
+        done: dict[str, Outcome] = {}
+        if not (options.force or options.only_list):
+            for found in _spread(_in_step, places, options, jobs, LOOKED_AT):
+                done.update(found)
+        left = {spec: place for spec, place in places.items() if spec not in done}
+        made = (outcome for found in _spread(together, left, options, jobs, ENOUGH) for outcome in found)
+        for spec in places:
+            yield done[spec] if spec in done else next(made)
 
 
-def together(specs: Sequence[str], options: Options) -> list[Outcome]:
+def _spread(
+    work: Callable[[dict[str, Workspace], Options], Result],
+    places: Mapping[str, Workspace],
+    options: Options,
+    jobs: int | None,
+    enough: int,
+) -> Iterator[Result]:
+    """What work makes of a few specs at a time, in several processes where there are enough of them; in their order."""
+    if jobs is None:
+        jobs = min(_cores(), len(places) // enough)
+    size = max(1, min(TOGETHER, len(places) // max(1, jobs)))
+    items = list(places.items())
+    parts = [dict(items[start : start + size]) for start in range(0, len(items), size)]
+    if jobs > 1 and len(parts) > 1:
+        yield from _in_processes(work, parts, options, min(jobs, len(parts)))
+    else:
+        yield from (work(part, options) for part in parts)
+
+
+def _in_step(places: dict[str, Workspace], options: Options) -> dict[str, Outcome]:
+    """The specs that are left as they are: none of their files would change."""
+    found: dict[str, Outcome] = {}
+    caches = {place.repository: StatCache(place.repository, not options.check) for place in places.values()}
+    with _without_collecting():
+        for spec, place in places.items():
+            count = ready(place.spec, place.folder, place.repository, caches[place.repository])
+            if count is not None:
+                found[spec] = Outcome(spec, _row(place.spec, [], [], count, False), ())
+    return found
+
+
+def together(places: dict[str, Workspace], options: Options) -> list[Outcome]:
     """Build a few specs, and write all of them in one go."""
-    # What comes and goes here is freed at once, so that looking for cycles would take a fourth of the time for nothing.
+    outcomes: dict[str, Outcome] = {}
+    made: dict[str, tuple[Any, Any]] = {}
+    with _without_collecting():
+        for spec, place in places.items():
+            try:
+                made[spec] = _compiled(place, whole=options.check)
+            except Failed as failed:
+                outcomes[spec] = Outcome(spec, None, failed.diagnostics)
+        outcomes.update(_listed(places, made) if options.only_list else _written(places, made, options))
+    return [outcomes[spec] for spec in places]
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """What comes and goes here is freed at once, so that looking for cycles would take a fourth of the time in vain."""
     looks = gc.isenabled()
     gc.disable()
     try:
-        return _together(specs, options)
+        yield
     finally:
         if looks:
             gc.enable()
-
-
-@cache
-def _place(spec: str) -> Workspace:
-    return Workspace(spec)
-
-
-def _together(specs: Sequence[str], options: Options) -> list[Outcome]:
-    outcomes: dict[str, Outcome] = {}
-    made: dict[str, tuple[Any, Any]] = {}
-    for spec in specs:
-        try:
-            workspace = _place(spec)
-            count = None
-            if not (options.force or options.only_list):
-                count = ready(workspace.spec, workspace.folder, workspace.repository)
-            if count is None:
-                made[spec] = _compiled(workspace, whole=options.check)
-            else:
-                outcomes[spec] = Outcome(spec, _row(workspace.spec, [], [], count, False), ())
-        except Failed as failed:
-            outcomes[spec] = Outcome(spec, None, failed.diagnostics)
-    outcomes.update(_listed(made) if options.only_list else _written(made, options))
-    return [outcomes[spec] for spec in specs]
 
 
 def _compiled(workspace: Workspace, whole: bool) -> tuple[Any, Any]:
@@ -140,13 +166,15 @@ def unmanaged(compiled: Any) -> list[str]:
     return [f"//{path}" if path not in known and f"//{path}" in known else path for path in compiled.unmanaged]
 
 
-def _listed(made: dict[str, tuple[Any, Any]]) -> Iterator[tuple[str, Outcome]]:
+def _listed(places: Mapping[str, Workspace], made: Mapping[str, tuple[Any, Any]]) -> Iterator[tuple[str, Outcome]]:
     for spec, (compiled, _) in made.items():
         files = [{"path": file.key, "change": "", "target": file.target} for file in compiled.files]
-        yield spec, Outcome(spec, _row(_place(spec).spec, files, [], len(files), False), compiled.warnings)
+        yield spec, Outcome(spec, _row(places[spec].spec, files, [], len(files), False), compiled.warnings)
 
 
-def _written(made: dict[str, tuple[Any, Any]], options: Options) -> Iterator[tuple[str, Outcome]]:
+def _written(
+    places: Mapping[str, Workspace], made: Mapping[str, tuple[Any, Any]], options: Options
+) -> Iterator[tuple[str, Outcome]]:
     if not made:
         return
     from mlopsgen.cli.collisions import explained
@@ -156,7 +184,7 @@ def _written(made: dict[str, tuple[Any, Any]], options: Options) -> Iterator[tup
     results = write.together(jobs, check=options.check, force=options.force, held=options.held)
     for (spec, (compiled, job)), result in zip(made.items(), results, strict=True):
         if isinstance(result, Failed):
-            yield spec, Outcome(spec, None, explained(result.diagnostics, _place(spec)))
+            yield spec, Outcome(spec, None, explained(result.diagnostics, places[spec]))
             continue
         files = [
             {"path": change.key, "change": change.kind, "target": change.target}
@@ -164,7 +192,7 @@ def _written(made: dict[str, tuple[Any, Any]], options: Options) -> Iterator[tup
             if options.whole or change.kind not in ("unchanged", "keep", "unmanaged")
         ]
         adopted = [f"{name} {version}" for name, (version, _) in sorted((job.pins or {}).items())]
-        row = _row(_place(spec).spec, files, adopted, len(result.changes), result.differs)
+        row = _row(places[spec].spec, files, adopted, len(result.changes), result.differs)
         yield spec, Outcome(spec, row, (*compiled.warnings, *result.diagnostics))
 
 
@@ -172,20 +200,26 @@ def _row(spec: str, files: list[dict[str, str]], pins: list[str], count: int, di
     return {"spec": spec, "files": files, "pins": pins, "count": count, "differs": differs}
 
 
-def _in_processes(parts: Sequence[Sequence[str]], options: Options, jobs: int) -> Iterator[Outcome]:
+def _in_processes(
+    work: Callable[[dict[str, Workspace], Options], Result],
+    parts: Sequence[dict[str, Workspace]],
+    options: Options,
+    jobs: int,
+) -> Iterator[Result]:
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
-    import mlopsgen.cli.twins
-    import mlopsgen.output.write  # noqa: F401
+    if work is together:
+        import mlopsgen.cli.twins
+        import mlopsgen.output.write  # noqa: F401
 
     forks = "fork" in multiprocessing.get_all_start_methods() and os.name == "posix"
     context = multiprocessing.get_context("fork" if forks else "spawn")
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_ignore_interrupts) as pool:
-        waiting = [pool.submit(together, part, options) for part in parts]
+        waiting = [pool.submit(work, part, options) for part in parts]
         try:
             for done in waiting:
-                yield from done.result()
+                yield done.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -198,10 +232,10 @@ def _ignore_interrupts() -> None:
 
 
 @contextmanager
-def _held(specs: Iterable[str], options: Options) -> Iterator[tuple[str, ...]]:
+def _held(places: Collection[Workspace], options: Options) -> Iterator[tuple[str, ...]]:
     """Keep others away from the repositories of several specs, which each build would otherwise do for itself."""
-    roots = sorted({_place(spec).repository for spec in specs}) if not (options.check or options.only_list) else []
-    if len(list(specs)) < 2 or not roots:
+    roots = [] if options.check or options.only_list else sorted({place.repository for place in places})
+    if len(places) < 2 or not roots:
         yield ()
         return
     from mlopsgen.output.exclusive import exclusive

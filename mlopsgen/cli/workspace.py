@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from mlopsgen.output.repository import repository_root
+from mlopsgen.output.repository import root_above
 
 SPEC = "mlops.yaml"
 SHARED = "mlops.workspace.yaml"
@@ -29,7 +29,7 @@ class Workspace:
         if self.spec.startswith("./"):
             self.spec = self.spec[2:]
         self.folder = os.path.realpath(os.path.dirname(os.path.abspath(self.spec)))
-        self.repository = repository_root(self.folder)
+        self.repository = root_above(self.folder)
 
     @property
     def relative(self) -> str:

@@ -9,11 +9,19 @@ from mlopsgen.output.digest import READ, digest, stream
 from mlopsgen.output.lock import MAX_LOCK, Lock, parse
 from mlopsgen.output.paths import LOCK, split, temporary
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlopsgen.output.statcache import StatCache
+
+    Looks = list[tuple[str, str, os.stat_result]]
+
 _SMALL = 128 * 1024
 """Bytes below which a file is read at once."""
 
 
-def up_to_date(folder: str, repository: str, generator_version: str, input_digest: str) -> int | None:
+def up_to_date(
+    folder: str, repository: str, generator_version: str, input_digest: str, cache: StatCache | None = None
+) -> int | None:
     """Tell whether a build would change nothing.
 
     Args:
@@ -21,35 +29,45 @@ def up_to_date(folder: str, repository: str, generator_version: str, input_diges
         repository: root of the repository around it.
         generator_version: of this mlopsgen.
         input_digest: of everything that goes into the build.
+        cache: what files looked like, for calls over many projects; without it every file is read.
 
     Returns:
         How many files were looked at, when the lock is whole, names this version and these inputs, and each
         file on disk is exactly what it says. None in any doubt. Never raises for what is on disk.
     """
-    if not input_digest:
+    if not input_digest or os.path.lexists(os.path.join(folder, temporary(LOCK))):  # that of a killed build
         return None
+    if cache is not None:
+        count = cache.count(folder, generator_version, input_digest)
+        if count is not None:
+            return count
+        cache.begin()
+    looks: Looks = []
     try:
-        lock = _load(folder)
+        lock = _load(folder, looks)
         if lock.healed or lock.damaged or lock.generator != generator_version or lock.inputs != input_digest:
             return None
         folders: set[str] = set()
         for key, (_, digests) in lock.files.items():
-            if len(digests) != 1 or _hash(_place(key, folder, repository, folders)) not in digests:
+            if len(digests) != 1 or _hash(_place(key, folder, repository, folders, looks), looks) not in digests:
                 return None
         for key in lock.kept:
-            mode = os.lstat(_place(key, folder, repository, folders)).st_mode
-            if not (S_ISREG(mode) or S_ISLNK(mode)):
+            path = _place(key, folder, repository, folders, looks)
+            status = os.lstat(path)
+            if not (S_ISREG(status.st_mode) or S_ISLNK(status.st_mode)):
                 return None
+            looks.append(("k", path, status))
     except (OSError, ValueError):
         return None
-    return len(lock.files) + len(lock.kept)
+    count = len(lock.files) + len(lock.kept)
+    if cache is not None:
+        cache.remember(folder, generator_version, input_digest, count, looks)
+    return count
 
 
-def _load(folder: str) -> Lock:
-    """Read the lock. Raises FileExistsError when a killed build left the one it was writing."""
-    if os.path.lexists(os.path.join(folder, temporary(LOCK))):
-        raise FileExistsError
-    descriptor, _ = _open(os.path.join(folder, LOCK))
+def _load(folder: str, looks: Looks) -> Lock:
+    """Read the lock. Raises OSError."""
+    descriptor, _ = _open(os.path.join(folder, LOCK), looks)
     try:
         data = b""
         while len(data) <= MAX_LOCK and (chunk := os.read(descriptor, 1 << 20)):
@@ -59,7 +77,7 @@ def _load(folder: str) -> Lock:
     return parse(data)
 
 
-def _place(key: str, folder: str, repository: str, folders: set[str]) -> str:
+def _place(key: str, folder: str, repository: str, folders: set[str], looks: Looks) -> str:
     """Return where a file lies on disk. Raises OSError when a folder on the way is none or is a link."""
     at_repository, path = split(key)
     place = repository if at_repository else folder
@@ -71,13 +89,15 @@ def _place(key: str, folder: str, repository: str, folders: set[str]) -> str:
         for part in above.split("/"):
             place = f"{place}/{part}"
             if place not in folders:
-                if not S_ISDIR(os.lstat(place).st_mode):
+                status = os.lstat(place)
+                if not S_ISDIR(status.st_mode):
                     raise NotADirectoryError(place)
+                looks.append(("d", place, status))
                 folders.add(place)
     return f"{whole}/{name}"
 
 
-def _open(path: str) -> tuple[int, int]:
+def _open(path: str, looks: Looks) -> tuple[int, int]:
     """Open a regular file; gives its size too.
 
     Raises OSError for anything else, without opening it: a FIFO would wait, a device act.
@@ -85,11 +105,12 @@ def _open(path: str) -> tuple[int, int]:
     status = os.lstat(path)
     if not S_ISREG(status.st_mode):
         raise OSError(path)
+    looks.append(("f", path, status))
     return os.open(path, READ), status.st_size
 
 
-def _hash(path: str) -> str | None:
-    descriptor, size = _open(path)
+def _hash(path: str, looks: Looks) -> str | None:
+    descriptor, size = _open(path, looks)
     try:
         if size < _SMALL:
             content = os.read(descriptor, _SMALL)

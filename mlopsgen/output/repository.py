@@ -10,7 +10,11 @@ def repository_root(folder: str) -> str:
 
     Goes by where the folder really lies, as git does: symbolic links are resolved.
     """
-    start = os.path.realpath(folder)
+    return root_above(os.path.realpath(folder))
+
+
+def root_above(start: str) -> str:
+    """As `repository_root`, for a folder without symbolic links on the way."""
     place = start
     while True:
         # In a worktree or submodule `.git` is a file.

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from mlopsgen.cli import compile as compiler
-from mlopsgen.cli import several, twins
+from mlopsgen.cli import twins
+from mlopsgen.cli.build import outcomes
 from mlopsgen.cli.finding import below
 from mlopsgen.cli.pins import effective
 from mlopsgen.cli.several import Options
@@ -27,6 +28,7 @@ project: {{name: {name}}}
 data: {{raw: data/raw}}
 model: {{base: acme/tiny}}
 """
+SIX = [f"p{number:03}" for number in range(6)]
 LITTLE = "targets: {kubernetes: false, routing: false, grafana: false, local: false, docs: false, prometheus: false}\n"
 
 
@@ -250,7 +252,7 @@ def test_a_check_tells_nothing_from_others(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     real, full = compiler.compile_document, []
     monkeypatch.setattr(compiler, "compile_document", lambda *given: full.append(1) or real(*given))
-    list(several.build([f"p{number:03}" for number in range(6)], Options(check=True), jobs=1))
+    list(outcomes(SIX, Options(check=True), jobs=1))
     assert len(full) == 6
 
 
@@ -259,7 +261,7 @@ def test_mistakes_are_told_for_each_spec_also_where_files_are_not_made_again(
 ) -> None:
     write(tmp_path, {f"p{number:03}": f"p{number:03}" for number in range(6)}, "unmanaged: [nothing.yaml]\n")
     monkeypatch.chdir(tmp_path)
-    done = list(several.build([f"p{number:03}" for number in range(6)], Options(), jobs=1))
+    done = list(outcomes(SIX, Options(), jobs=1))
     assert [[each.code for each in outcome.diagnostics] for outcome in done] == [["W221"]] * 6
     assert [outcome.diagnostics[0].span.file for outcome in done] == [f"p{number:03}/mlops.yaml" for number in range(6)]
 
