@@ -35,8 +35,10 @@ def patch(path: str, content: bytes, object_name: str | None, operations: Sequen
         raise Failed([diagnose("E223", f"{path} is neither YAML nor JSON, patches cannot change it", path="file")])
     before, text, after = _part(content.decode(), object_name)
     meant = repr(_applied(_read(text), object_name, operations))
-    yaml, same = _writer(text)
-    changed = _dumped(yaml, _applied(list(yaml.load_all(text)), object_name, operations))
+    yaml = _writer(text)
+    documents = list(yaml.load_all(text))
+    same = _dumped(yaml, documents)
+    changed = _dumped(yaml, _applied(documents, object_name, operations))
     for made in (_spliced(text, same, changed), _spliced(text, same, changed, indented=True), changed):
         if repr(_read(made)) == meant:
             return (before + made + after).encode()
@@ -71,17 +73,10 @@ def _names(text: str) -> list[str]:
         return []
 
 
-def _writer(text: str) -> tuple[Any, str]:
-    """A reader and writer that indents lists as the text does, and the text as it would write it."""
-    found = []
-    for sequence, offset in ((4, 2), (2, 0)):
-        yaml = _yaml(sequence, offset)
-        same = _dumped(yaml, list(yaml.load_all(text)))
-        if same == text:
-            return yaml, same
-        lines = set(text.split("\n"))
-        found.append((sum(line not in lines for line in same.split("\n")), offset, yaml, same))
-    return min(found, key=lambda one: one[0])[2:]
+def _writer(text: str) -> Any:
+    """A reader and writer that indents lists as most of those in the text are."""
+    deeper, same = (len(re.findall(rf"(?m)^( *)[^\s#-][^\n]*:\n\1{shift}- ", text)) for shift in ("  ", ""))
+    return _yaml(4, 2) if deeper >= same else _yaml(2, 0)
 
 
 def _yaml(sequence: int, offset: int) -> Any:
