@@ -1,4 +1,4 @@
-"""Writes what is made from the code: reference, a page per diagnostic code, commands, metrics, the JSON Schema.
+"""Writes what is made from the code: reference, a page per diagnostic code, commands, metrics, the JSON Schemas.
 
 `python docs/build.py` writes, `python docs/build.py --check` only tells; a test holds that nothing is stale.
 """
@@ -19,7 +19,7 @@ from mlopsgen.diagnostics.catalogue import CODES
 from mlopsgen.diagnostics.catalogue.code import Code
 from mlopsgen.diagnostics.report import text as report
 from mlopsgen.project.resolve import resolve
-from mlopsgen.spec import reference, schema
+from mlopsgen.spec import reference, schema, shared_schema
 from mlopsgen.spec.load import parse
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,6 +35,7 @@ RUNTIME = (
 def pages() -> Iterator[tuple[str, str]]:
     """Path below the repository and content of every page."""
     yield "schemas/mlops.v1.schema.json", schema.text()
+    yield "schemas/mlops.workspace.v1.schema.json", shared_schema.text()
     yield "docs/reference.md", _reference()
     yield "docs/commands.md", _commands(generator, "mlopsgen", "Commands", GENERATOR)
     yield "docs/commands-runtime.md", _commands(runtime, "mlops-runtime", "Commands of the runtime", RUNTIME)
