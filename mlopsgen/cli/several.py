@@ -34,6 +34,7 @@ class Options(NamedTuple):
     Attributes:
         whole: rows name every file, not only those that change.
         held: folders that are locked already.
+        remember: keep what the files of specs that are in step look like.
     """
 
     check: bool = False
@@ -41,6 +42,7 @@ class Options(NamedTuple):
     only_list: bool = False
     whole: bool = True
     held: tuple[str, ...] = ()
+    remember: bool = False
 
 
 class Outcome(NamedTuple):
@@ -66,7 +68,7 @@ def build(places: Mapping[str, Workspace], options: Options, jobs: int | None = 
     if len(places) > 1:
         many()
     with _held(places.values(), options) as held:
-        options = options._replace(held=held)
+        options = options._replace(held=held, remember=len(places) > 1 and not options.check)
         done: dict[str, Outcome] = {}
         if not (options.force or options.only_list):
             for found in _spread(_in_step, places, options, jobs, LOOKED_AT):
@@ -99,7 +101,7 @@ def _spread(
 def _in_step(places: dict[str, Workspace], options: Options) -> dict[str, Outcome]:
     """The specs that are left as they are: none of their files would change."""
     found: dict[str, Outcome] = {}
-    caches = {place.repository: StatCache(place.repository, not options.check) for place in places.values()}
+    caches = {place.repository: StatCache(place.repository, options.remember) for place in places.values()}
     with _without_collecting():
         for spec, place in places.items():
             count = ready(place.spec, place.folder, place.repository, caches[place.repository])

@@ -37,7 +37,7 @@ class StatCache:
 
     def __init__(self, repository: str, writes: bool = True) -> None:
         git = os.path.join(repository, ".git")
-        self._folder = os.path.join(git, FOLDER) if os.path.isdir(git) else "-"
+        self._folder = os.path.join(git, FOLDER) if os.path.isdir(git) else ""
         self._writes = writes and bool(self._folder)
         self._before = 0
 
@@ -49,6 +49,8 @@ class StatCache:
             version: of mlopsgen.
             inputs: digest of everything that goes in.
         """
+        if not self._folder:
+            return None
         try:
             with open(self._file(folder), "rb") as stream:
                 head, *lines = os.fsdecode(stream.read(_MOST)).split("\n")

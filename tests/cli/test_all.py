@@ -17,8 +17,9 @@ from mlopsgen.cli import twins
 from mlopsgen.cli.build import outcomes
 from mlopsgen.cli.finding import below
 from mlopsgen.cli.pins import effective
-from mlopsgen.cli.several import Options
+from mlopsgen.cli.several import Options, Outcome
 from mlopsgen.cli.workspace import Workspace
+from mlopsgen.output import statcache
 from tests.conftest import FULL, Run, tool
 from tests.test_package import tree
 
@@ -264,6 +265,35 @@ def test_mistakes_are_told_for_each_spec_also_where_files_are_not_made_again(
     done = list(outcomes(SIX, Options(), jobs=1))
     assert [[each.code for each in outcome.diagnostics] for outcome in done] == [["W221"]] * 6
     assert [outcome.diagnostics[0].span.file for outcome in done] == [f"p{number:03}/mlops.yaml" for number in range(6)]
+
+
+def test_files_that_look_as_they_did_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, {name: name for name in SIX})
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("mlopsgen.cli.fast.IN_CHECKOUT", False)
+    monkeypatch.setattr(statcache, "SETTLED", -(10**12))
+    remembered = tmp_path / ".git" / statcache.FOLDER
+
+    def built(*specs: str, jobs: int = 1, **options: Any) -> list[Any]:
+        return [each.row["differs"] if each.row else each.diagnostics[0].code for each in found(specs, jobs, options)]
+
+    def found(specs: tuple[str, ...], jobs: int, options: dict[str, Any]) -> list[Outcome]:
+        return list(outcomes(specs or SIX, Options(**options), jobs))
+
+    assert built() == [True] * 6
+    assert built("p001") == [False]
+    assert built(check=True) == [False] * 6
+    assert not list(remembered.glob("*"))
+    assert built(jobs=2) == [False] * 6
+    assert len(list(remembered.iterdir())) == 6
+    with monkeypatch.context() as patched:
+        patched.setattr("mlopsgen.output.fast._open", None)
+        assert built() == built(jobs=2) == built(check=True) == [False] * 6
+    with (tmp_path / "p001" / "mlops.yaml").open("a") as stream:
+        stream.write("serving: {port: 9001}\n")
+    dvc = tmp_path / "p003" / "dvc.yaml"
+    dvc.write_text(dvc.read_text().replace("stages", "STAGES"))
+    assert built() == [False, True, False, "E302", False, False]
 
 
 def test_below_finds_the_folder_itself(tmp_path: Path) -> None:

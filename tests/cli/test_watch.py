@@ -92,6 +92,7 @@ def test_it_builds_again_and_survives_mistakes_and_editors(tmp_path: Path, watch
     assert watch.stop() == 0
 
 
+@pytest.mark.slow
 def test_it_watches_all_with_what_they_share(tmp_path: Path, watched: list[Watched]) -> None:
     write(tmp_path, {"a": "ant", "b": "bird"})
     watch = Watched(tmp_path, "--all")

@@ -138,8 +138,11 @@ def test_a_check_writes_nothing(project: Project, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("how", ["no .git", "a file .git", "a file in the way"])
-def test_where_nothing_can_be_remembered_every_file_is_read(project: Project, opened: list[str], how: str) -> None:
+def test_where_nothing_can_be_remembered_every_file_is_read(
+    project: Project, opened: list[str], monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
     project.build(WANTED)
+    monkeypatch.chdir(project.box)
     git = project.repository / ".git"
     if how == "a file in the way":
         (git / FOLDER).write_bytes(b"mine\n")

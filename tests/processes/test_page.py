@@ -198,6 +198,7 @@ def test_a_browser_shows_the_weight_moving_and_the_reason_of_a_rollback(given: P
     until(lambda: "no rollout yet" in tab.text("#rollout"), "it is gone")
 
 
+@pytest.mark.slow
 def test_a_status_of_another_shape_breaks_nothing(given: Project, tab: Tab) -> None:
     (given.folder / STATUS).parent.mkdir(parents=True, exist_ok=True)
     odd = '{"history": 3, "decisions": {}, "steps": "x", "weight": "a", "step": []}'

@@ -34,6 +34,7 @@ def servers() -> Iterator[dict[str, Running]]:
         yield {"champion": champion, "canary": canary}
 
 
+@pytest.mark.slow
 def test_users_of_a_ramp_through_envoy(
     servers: dict[str, Running], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

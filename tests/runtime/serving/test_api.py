@@ -363,6 +363,7 @@ def test_callers_are_limited_by_header_or_address() -> None:
         assert server.sample("model_requests_rejected_total", reason="rate_limit") == 4
 
 
+@pytest.mark.slow
 def test_idle_connections_stay_open_for_longer_than_routers_keep_theirs(server: Running) -> None:
     place = urlsplit(server.url)
     connection = http.client.HTTPConnection(place.hostname or "", place.port or 0, timeout=10)

@@ -116,6 +116,7 @@ async def _load(front: Front, stop: asyncio.Event, answers: list[str], fresh: bo
                 answers.append(repr(error))
 
 
+@pytest.mark.slow
 def test_no_request_fails_while_servers_are_replaced_twenty_times(nursery: Nursery) -> None:
     async def work() -> tuple[list[str], list[int]]:
         front, stop, answers = Front(), asyncio.Event(), []
@@ -165,6 +166,7 @@ def test_after_the_signal_a_server_is_not_ready_answers_what_it_has_and_ends_wit
     assert status(url + "/healthz") == 0
 
 
+@pytest.mark.slow
 def test_requests_that_keep_coming_do_not_keep_a_server(nursery: Nursery) -> None:
     port = free_port()
     pid = nursery.born(port)

@@ -132,6 +132,7 @@ def test_the_plugin_loads_nothing_heavy() -> None:
     assert not loaded & {"torch", "transformers", "numpy", "pandas", "mlflow", "great_expectations", "ruamel", "click"}
 
 
+@pytest.mark.slow
 def test_the_command_runs_from_a_cold_start(project: Project) -> None:
     found = _python("-m", "pytest", *SUITE, "-m", "data", "-p", "no:cacheprovider", cwd=str(project.path))
     assert found.returncode == 0, found.stdout + found.stderr

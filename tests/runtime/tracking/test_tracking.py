@@ -190,6 +190,7 @@ def records(folder: Path) -> Iterator[Any]:
             data = b""
 
 
+@pytest.mark.slow
 def test_wandb_beside_it(
     project: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

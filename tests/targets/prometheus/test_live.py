@@ -126,6 +126,7 @@ def told(stack: Stack, path: str, status: str) -> list[float]:
     ]
 
 
+@pytest.mark.slow
 def test_an_error_burst_is_told_within_its_for_and_fifteen_seconds_and_resolves(stack: Stack) -> None:
     up = live.until(
         lambda: len(stack.prometheus.query("up == 1")) == 6 and stack.prometheus.query("up"), 20, "all targets are up"

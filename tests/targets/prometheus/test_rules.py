@@ -35,11 +35,8 @@ def test_promtool_accepts_the_rules(name: str, tmp_path: Path) -> None:
     assert "FAILED" not in done.stdout
 
 
-FEW = ("smallest", "full")
-
-
 @pytest.mark.parametrize(
-    "name", [name if name in FEW else pytest.param(name, marks=pytest.mark.slow) for name in SPECS]
+    "name", [name if name == "smallest" else pytest.param(name, marks=pytest.mark.slow) for name in SPECS]
 )
 def test_the_generated_tests_pass(name: str, tmp_path: Path) -> None:
     folder = write(name, tmp_path)
