@@ -39,20 +39,22 @@ def below(folder: str) -> list[str]:
     specs, left = [], [folder]
     while left:
         here = left.pop()
+        spec, marked, inner = False, False, []
         try:
-            with os.scandir(here) as listed:
-                entries = list(listed)
+            with os.scandir(here) as entries:
+                for entry in entries:
+                    name = entry.name
+                    if name in MARKS:
+                        marked = here != folder
+                    elif name == SPEC:
+                        spec = not entry.is_dir()
+                    elif entry.is_dir(follow_symlinks=False) and not name.startswith(".") and name not in SKIPPED:
+                        inner.append(entry.path)
         except OSError:  # gone meanwhile, or not for us
             continue
-        if here != folder and any(entry.name in MARKS for entry in entries):
-            continue
-        if any(entry.name == SPEC and not entry.is_dir() for entry in entries):
-            specs.append(os.path.join(here, SPEC))
-        left += [
-            entry.path
-            for entry in entries
-            if not entry.name.startswith(".") and entry.name not in SKIPPED and entry.is_dir(follow_symlinks=False)
-        ]
+        if not marked:
+            left += inner
+            specs += [os.path.join(here, SPEC)] if spec else []
     return sorted(specs)
 
 
