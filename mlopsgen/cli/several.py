@@ -21,7 +21,6 @@ TOGETHER = 32
 ENOUGH = 32
 """Specs from which on another process is worth its start."""
 
-
 LOOKED_AT = 256
 """Specs from which on another process is worth its start when they are only looked at."""
 
@@ -71,10 +70,11 @@ def build(places: Mapping[str, Workspace], options: Options, jobs: int | None = 
         options = options._replace(held=held, remember=len(places) > 1 and not options.check)
         done: dict[str, Outcome] = {}
         if not (options.force or options.only_list):
-            for found in _spread(_in_step, places, options, jobs, LOOKED_AT):
+            for found in _spread(_in_step, places, options, min(jobs or _cores(), len(places) // LOOKED_AT)):
                 done.update(found)
         left = {spec: place for spec, place in places.items() if spec not in done}
-        made = (outcome for found in _spread(together, left, options, jobs, ENOUGH) for outcome in found)
+        jobs = jobs or min(_cores(), len(left) // ENOUGH)
+        made = (outcome for found in _spread(together, left, options, jobs) for outcome in found)
         for spec in places:
             yield done[spec] if spec in done else next(made)
 
@@ -83,12 +83,9 @@ def _spread(
     work: Callable[[dict[str, Workspace], Options], Result],
     places: Mapping[str, Workspace],
     options: Options,
-    jobs: int | None,
-    enough: int,
+    jobs: int,
 ) -> Iterator[Result]:
-    """What work makes of a few specs at a time, in several processes where there are enough of them; in their order."""
-    if jobs is None:
-        jobs = min(_cores(), len(places) // enough)
+    """What work makes of a few specs at a time, in their order."""
     size = max(1, min(TOGETHER, len(places) // max(1, jobs)))
     items = list(places.items())
     parts = [dict(items[start : start + size]) for start in range(0, len(items), size)]

@@ -97,7 +97,7 @@ def _words(code: str, kind: str, context: dict[str, Any], item: Any) -> tuple[st
     found = shown(item["input"])
     if code == "E103":
         wanted = _TYPES[kind]
-        return f"expected {wanted}, found {_kind(item['input'])} {found}".rstrip(), _type_help(wanted, item["input"])
+        return f"expected {wanted}, found {named(item['input'])}", _type_help(wanted, item["input"])
     if kind == "literal_error" and "found" not in context:
         allowed = [word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", ")]
         hint = closest(str(item["input"]), allowed)
@@ -167,6 +167,11 @@ def _kind(value: Any) -> str:
         if isinstance(value, kinds):
             return word
     return "a list"
+
+
+def named(value: Any) -> str:
+    """A value with its kind, as it stands in a message: `text "x"`, `the number 3`, `a list`."""
+    return f"{_kind(value)} {shown(value)}".strip()
 
 
 def shown(value: Any) -> str:

@@ -272,6 +272,7 @@ def test_files_that_look_as_they_did_are_not_read_again(tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("mlopsgen.cli.fast.IN_CHECKOUT", False)
     monkeypatch.setattr(statcache, "SETTLED", -(10**12))
+    monkeypatch.setattr("mlopsgen.cli.several.LOOKED_AT", 2)
     remembered = tmp_path / ".git" / statcache.FOLDER
 
     def built(*specs: str, jobs: int = 1, **options: Any) -> list[Any]:

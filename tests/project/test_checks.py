@@ -6,14 +6,18 @@ In the specs below `«…»` marks where a finding is, and `‹…›` the other
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from mlopsgen.diagnostics import Diagnostic, Failed, Span
 from mlopsgen.diagnostics.catalogue.code import SMALLEST
-from mlopsgen.project.resolve import resolve
+from mlopsgen.project.resolve import examine, resolve
 from mlopsgen.spec.load import parse
+from mlopsgen.spec.tree import Node
+from tests.conftest import FULL
+from tests.spec.corpus import samples, tree
 
 RAW = "{raw: data/raw}"
 MODEL = "{base: acme/tiny}"
@@ -169,6 +173,24 @@ def test_a_check_points_at_all_that_takes_part(name: str) -> None:
     assert one.help
     # An alert by default may be slower than a short hold as well; nothing else joins in.
     assert {d.code for d in found} <= {code, "W214"}
+
+
+@pytest.mark.slow
+def test_examining_tells_what_resolving_tells() -> None:
+    texts = [unmarked(text)[0] for text in CASES.values()] + [FULL.read_text()]
+    trees = [parse(text, "mlops.yaml") for text in texts] + [tree(sample.plain) for sample in samples()]
+    told = [(_told(resolve, each), _told(examine, each)) for each in trees]
+    assert [one for one, other in told if one != other] == []
+    assert len({one for one, _ in told}) > 100
+
+
+def _told(work: Callable[[Node], Any], given: Node) -> tuple[Diagnostic, ...]:
+    try:
+        done = work(given)
+    except Failed as failed:
+        return failed.diagnostics
+    found: tuple[Diagnostic, ...] = done if work is examine else done.warnings
+    return found
 
 
 def test_every_code_across_sections_is_looked_at() -> None:

@@ -12,7 +12,7 @@ from mlopsgen.project import derive
 from mlopsgen.project.checks.view import View
 from mlopsgen.spec import language
 from mlopsgen.spec.core import ValidationError
-from mlopsgen.spec.findings import shown
+from mlopsgen.spec.findings import named
 
 PREPROCESSING = ("strip", "nfc", "nfkc", "lower", "collapse_spaces")
 """Steps that the runtime has."""
@@ -61,10 +61,11 @@ def _search(view: View) -> Iterator[Diagnostic]:
             yield view.finding("E208", f"`{name}` {reason}", *at, "parameters", name, help=help, on_key=True)
             continue
         for kind in ("choice", "uniform", "log_uniform", "int_uniform"):
-            for index, value in enumerate(getattr(distribution, kind) or ()):
+            written = view.tree.find((*at, "parameters", name, kind))
+            for index, value in enumerate((written and written.plain()) or ()):
                 reason = _refused(view, (section, *name.split(".")), value)
                 if reason:
-                    message = f"{shown(value)} is no value of `{name}`: {reason}"
+                    message = f"{named(value)} is no value of `{name}`: {reason}"
                     help = f"see `mlopsgen explain {section}.{name}`"
                     yield view.finding("E209", message, *at, "parameters", name, kind, index, help=help)
 
