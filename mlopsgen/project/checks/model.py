@@ -51,7 +51,7 @@ def _search(view: View) -> Iterator[Diagnostic]:
         yield view.finding(
             "E210", f"the evaluation has no metric `{search.metric.name}`", *at, "metric", "name", help=help
         )
-    for name, distribution in search.parameters.items():
+    for name in search.parameters:
         section = _section(name)
         if section is None or (name.startswith("adapter.") and view.spec.model.adapter is None):
             reason = "is no field of `training` or `model` that a search can set"
