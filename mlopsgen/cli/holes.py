@@ -33,6 +33,8 @@ class Pattern(NamedTuple):
 
     def fill(self, values: Mapping[str, bytes]) -> bytes:
         """The text for one spec."""
+        if not self.holes:
+            return self.constant[0]
         parts = [b""] * (2 * len(self.holes) + 1)
         parts[::2] = self.constant
         parts[1::2] = [values[kind] if of is None else _checksum(of.fill(values)) for kind, of in self.holes]

@@ -24,6 +24,7 @@ class Roots:
         self._inside = [] if inner == outer else os.path.relpath(inner, outer).split(os.sep)
         if self._inside[:1] == [os.pardir]:
             raise ValueError(f"{folder} does not lie in {repository}")
+        self._placed: dict[str, tuple[Tree, list[str]]] = {}
         self.project = Tree(folder)
         try:
             self._repository = Tree(repository) if self._inside else self.project
@@ -46,8 +47,12 @@ class Roots:
 
     def place(self, key: str) -> tuple[Tree, list[str]]:
         """Return the tree that a key names and the names below its root."""
-        at_repository, path = split(key)
-        return self._repository if at_repository else self.project, path.split("/")
+        placed = self._placed.get(key)
+        if placed is None:
+            at_repository, path = split(key)
+            placed = self._repository if at_repository else self.project, path.split("/")
+            self._placed[key] = placed
+        return placed
 
     def location(self, key: str) -> str:
         """Return what two keys have in common when they lead to one file, on some file system at least."""

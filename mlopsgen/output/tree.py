@@ -134,13 +134,17 @@ class Tree:
         """Write the content beside the file, under its temporary name, and with `sync` down to the disk.
 
         An existing file's permissions are kept, unless it is `fresh` and there is none. Folders are made as needed
-        and added to `made`.
-        Raises OSError, also when something has the temporary name (see `discard`), and Blocked.
+        and added to `made`. What a killed build left under the temporary name goes.
+        Raises OSError, also when that is a folder, and Blocked.
         """
         place = self._above(names, made)
         assert place
-        name = temporary(names[-1])
-        descriptor = os.open(place.at(name), _NEW, 0o666, dir_fd=place.descriptor)
+        name = place.at(temporary(names[-1]))
+        try:
+            descriptor = os.open(name, _NEW, 0o666, dir_fd=place.descriptor)
+        except FileExistsError:
+            os.unlink(name, dir_fd=place.descriptor)
+            descriptor = os.open(name, _NEW, 0o666, dir_fd=place.descriptor)
         try:
             existing = None if fresh else place.look(names[-1])
             if existing and stat.S_ISREG(existing.st_mode) and hasattr(os, "fchmod"):

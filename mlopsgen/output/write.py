@@ -157,7 +157,7 @@ def _begin(job: Job, open_: ExitStack, check: bool, force: bool, wait: float, he
 def _only_lock(begun: _Begun) -> Steps | None:
     """Write the lock where it alone differs; the steps where files differ. Raises Failed."""
     roots, plan, lock, found, final, text, result = begun
-    sweep(roots, {*lock.files, *lock.kept, *plan.files, *plan.kept, LOCK})
+    sweep(roots, {*lock.files, *lock.kept, LOCK})
     if any(change.writes for change in plan.changes):
         return Steps(roots, plan, lock, found, final, text)
     if result.lock_changed:

@@ -534,24 +534,26 @@ def test_a_stale_temporary_that_is_a_link_is_not_written_through(project: Projec
     project.holds(files(sub__new="1\n"))
 
 
-@pytest.mark.parametrize("what", ["link", "hard link"])
+@pytest.mark.parametrize("what", ["link", "hard link", "folder"])
 def test_a_temporary_name_that_is_taken_while_the_build_runs_is_not_written_through(
     project: Project, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mlopsgen.output import steps as module
 
     real, sentinel = module._put_lock, project.box / "beside" / "sentinel"
+    name = project.folder / ".a.mlopsgen~"
 
     def late(*given: object, **named: object) -> None:
-        name = project.folder / ".a.mlopsgen~"
-        name.symlink_to(sentinel) if what == "link" else os.link(sentinel, name)
+        {"link": name.symlink_to, "hard link": name.hardlink_to, "folder": lambda _: name.mkdir()}[what](sentinel)
         monkeypatch.setattr(module, "_put_lock", real)
         real(*given, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(module, "_put_lock", late)
-    with pytest.raises(Failed, match="could not write 'a': File exists"):
-        project.build(files(a="1\n"))
-    project.untouched()
+    if what == "folder":
+        with pytest.raises(Failed, match="could not write 'a': "):
+            project.build(files(a="1\n"))
+        name.rmdir()
+        project.untouched()
     project.build(files(a="1\n"))
     project.holds(files(a="1\n"))
 
