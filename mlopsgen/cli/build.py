@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,8 +9,9 @@ import click
 
 from mlopsgen.cli import words
 from mlopsgen.cli.fast import IN_STEP
+from mlopsgen.cli.finding import wanted
 from mlopsgen.cli.several import Options, Outcome
-from mlopsgen.cli.workspace import SPEC, Workspace
+from mlopsgen.cli.workspace import Workspace
 from mlopsgen.diagnostics import Diagnostic, Failed
 
 FEW = 8
@@ -31,9 +31,7 @@ SIGN = {
 
 @click.command()
 @words.specs
-@click.option(
-    "--all", "every", is_flag=True, help="Build every spec below the repository's root, or below SPEC, a folder."
-)
+@words.every
 @click.option(
     "--jobs", type=click.IntRange(min=1), metavar="N", help="Processes at once. Default: the cores, for enough specs."
 )
@@ -66,8 +64,6 @@ def command(
       mlopsgen build --all --jobs 4
       mlopsgen build --watch
     """
-    if every and len(specs) > 1:
-        raise click.UsageError("`--all` takes one folder")
     if watch:
         if check or force or only_list or form != "text":
             raise click.UsageError("`--watch` goes with `--all`, `--jobs` and `--quiet` only")
@@ -84,7 +80,7 @@ def command(
     found += notes
     tally = Tally()
     rows: list[dict[str, Any]] = []
-    step = words.progress(len(meant))
+    step = words.Progress(len(meant))
     for number, outcome in enumerate(outcomes(meant, options, jobs), start=1):
         step(number, outcome.spec)
         found += outcome.diagnostics
@@ -92,9 +88,11 @@ def command(
         if outcome.row is None:
             continue
         if form == "text":
+            step.clear()
             _tell(outcome.row, check, quiet, verbose, only_list, every, brief=every and len(meant) > FEW)
         elif form == "json":
             rows.append(outcome.row)
+    step.clear()
     if tally.compiled:
         from mlopsgen.spec.language import remember
 
@@ -103,18 +101,6 @@ def command(
         click.echo(tally.told(check))
     words.tell(found, form, specs=rows)
     return 2 if tally.failed else 1 if check and tally.changed else 0
-
-
-def wanted(specs: Sequence[str], every: bool) -> tuple[list[str], list[Diagnostic]]:
-    """Specs that are meant, each once, and warnings. Raises Failed."""
-    if every:
-        from mlopsgen.cli.finding import found
-
-        return found(specs[0] if specs else None)
-    first: dict[str, str] = {}
-    for spec in specs or (SPEC,):
-        first.setdefault(os.path.realpath(Workspace(spec).spec), spec)
-    return list(first.values()), []
 
 
 def outcomes(specs: Sequence[str], options: Options, jobs: int | None) -> Iterator[Outcome]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from mlopsgen.cli import words
-from mlopsgen.cli.workspace import SPEC, Workspace
+from mlopsgen.cli.workspace import Workspace
 from mlopsgen.diagnostics import Diagnostic, Failed
 
 if TYPE_CHECKING:
+    from mlopsgen.cli.affected import Affected
     from mlopsgen.cli.sides import Side
     from mlopsgen.review.blocks import Block
     from mlopsgen.review.documents import Files
@@ -41,6 +43,7 @@ class Result(NamedTuple):
 
 @click.command()
 @words.specs
+@words.every
 @click.option(
     "--base",
     metavar="BASE",
@@ -52,7 +55,7 @@ class Result(NamedTuple):
 )
 @words.formats("text", "markdown", "json")
 @click.option("-q", "--quiet", is_flag=True, help="Only how much differs.")
-def command(specs: tuple[str, ...], base: str | None, committed: bool, form: str, quiet: bool) -> int:
+def command(specs: tuple[str, ...], every: bool, base: str | None, committed: bool, form: str, quiet: bool) -> int:
     """Say what differs in the output of each SPEC, object by object and field by field; exit with 1 if anything does.
 
     \b
@@ -60,13 +63,22 @@ def command(specs: tuple[str, ...], base: str | None, committed: bool, form: str
       mlopsgen diff
       mlopsgen diff --base origin/main --format markdown
       mlopsgen diff --base v1.4.0 --committed
+      mlopsgen diff --all --base origin/main --quiet
     """
     if committed and base in (None, "lock"):
         raise click.UsageError("`--committed` needs a revision: `--base REV`")
-    found: list[Diagnostic] = []
+    from mlopsgen.cli import affected
+
+    try:
+        meant, found, among = affected.meant(specs, every, base)
+    except Failed as failure:
+        _end(form, failure.diagnostics, [], None)
+        return 2
     results: list[Result] = []
     failed = False
-    for argument in specs or (SPEC,):
+    step = words.Progress(len(meant), few=1)
+    for number, argument in enumerate(meant, start=1):
+        step(number, argument)
         try:
             result = _one(Workspace(argument), base, committed)
         except Failed as failure:
@@ -74,11 +86,25 @@ def command(specs: tuple[str, ...], base: str | None, committed: bool, form: str
             found += failure.diagnostics
             continue
         found += result.notes
+        if every and not result.differs:
+            continue
         results.append(result)
+        step.clear()
         if form != "json":
             _tell(result, form, quiet)
-    words.tell(found, "json" if form == "json" else "text", **({"specs": _rows(results)} if form == "json" else {}))
-    return 2 if failed else 1 if any(result.differs for result in results) else 0
+    step.clear()
+    _end(form, found, results, among)
+    differs = any(result.differs for result in results) or bool(among and (among.new or among.gone))
+    return 2 if failed else 1 if differs else 0
+
+
+def _end(form: str, found: Sequence[Diagnostic], results: list[Result], among: Affected | None) -> None:
+    if form == "json":
+        words.tell(found, "json", specs=_rows(results), **(among.as_json() if among else {}))
+        return
+    if among:
+        click.echo(among.told(len(results), form))
+    words.tell(found, "text")
 
 
 def _one(workspace: Workspace, base: str | None, committed: bool) -> Result:

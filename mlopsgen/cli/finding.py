@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
-from mlopsgen.cli.workspace import SHARED, SPEC, shared_bytes
+from mlopsgen.cli.workspace import SHARED, SPEC, Workspace, shared_bytes
 from mlopsgen.diagnostics import Diagnostic, Failed, diagnose
 from mlopsgen.output.repository import repository_root
 
@@ -13,6 +14,20 @@ SKIPPED = frozenset({"node_modules", "__pycache__", "venv", "site-packages"})
 
 MARKS = frozenset({".git", "pyvenv.cfg", "CACHEDIR.TAG"})
 """What marks a folder that is not searched: another repository, a virtual environment, a cache."""
+
+
+def wanted(specs: Sequence[str], every: bool) -> tuple[list[str], list[Diagnostic]]:
+    """Specs that a command line means, each once, and warnings. Raises Failed, and UsageError for `--all` of two."""
+    if every:
+        if len(specs) > 1:
+            import click
+
+            raise click.UsageError("`--all` takes one folder")
+        return found(specs[0] if specs else None)
+    first: dict[str, str] = {}
+    for spec in specs or (SPEC,):
+        first.setdefault(os.path.realpath(Workspace(spec).spec), spec)
+    return list(first.values()), []
 
 
 def found(folder: str | None) -> tuple[list[str], list[Diagnostic]]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlopsgen.cli import words
-from mlopsgen.cli.workspace import SPEC, Workspace
+from mlopsgen.cli.workspace import Workspace
 from mlopsgen.diagnostics import Diagnostic, Failed, diagnose
 
 if TYPE_CHECKING:
+    from mlopsgen.cli.affected import Affected
     from mlopsgen.cli.sides import Side, Source
     from mlopsgen.review.account import Unit
     from mlopsgen.review.leaves import Leaf
@@ -23,6 +24,7 @@ LIMITS = ("recreate", "restart", "reload", "retrain", "pipeline", "traffic", "al
 
 @click.command()
 @words.specs
+@words.every
 @click.option(
     "--base",
     default="HEAD",
@@ -38,7 +40,7 @@ LIMITS = ("recreate", "restart", "reload", "retrain", "pipeline", "traffic", "al
     help=f"Exit with 1 if something of this class or a worse one comes: {', '.join(LIMITS)}.",
 )
 @words.formats("text", "markdown", "json")
-def command(specs: tuple[str, ...], base: str, limit: str | None, form: str) -> int:
+def command(specs: tuple[str, ...], every: bool, base: str, limit: str | None, form: str) -> int:
     """Say what the change of each SPEC does: every changed field with its consequences, worst first.
 
     \b
@@ -46,13 +48,21 @@ def command(specs: tuple[str, ...], base: str, limit: str | None, form: str) -> 
       mlopsgen plan
       mlopsgen plan --base origin/main --format markdown
       mlopsgen plan --base v1.4.0 --fail-on recreate
+      mlopsgen plan --all --base origin/main
     """
+    from mlopsgen.cli import affected
     from mlopsgen.review import plan as shown
 
-    found: list[Diagnostic] = []
+    try:
+        meant, found, among = affected.meant(specs, every, base)
+    except Failed as failure:
+        _end(form, failure.diagnostics, [], None)
+        return 2
     plans: list[Plan] = []
     failed = False
-    for argument in specs or (SPEC,):
+    step = words.Progress(len(meant), few=1)
+    for number, argument in enumerate(meant, start=1):
+        step(number, argument)
         try:
             plan, notes = _one(Workspace(argument), base)
         except Failed as failure:
@@ -60,18 +70,31 @@ def command(specs: tuple[str, ...], base: str, limit: str | None, form: str) -> 
             found += failure.diagnostics
             continue
         found += notes
+        if among and not plan.account.entries:
+            continue
         plans.append(plan)
+        step.clear()
         if form == "text":
-            click.echo(shown.text(plan, words.styled), nl=False)
+            click.echo(shown.text(plan, words.styled), nl=bool(among))
         elif form == "markdown":
             click.echo(shown.markdown(plan))
-    if form == "json":
-        words.tell(found, "json", plans=[shown.as_json(plan) for plan in plans])
-    else:
-        words.tell(found, "text")
+    step.clear()
+    _end(form, found, plans, among)
     if failed:
         return 2
-    return 1 if limit and any(shown.reaches(list(plan.account.counts), limit) for plan in plans) else 0
+    reached = any(shown.reaches(list(plan.account.counts), limit) for plan in plans) if limit else False
+    return 1 if reached or (limit and among and among.gone) else 0
+
+
+def _end(form: str, found: Sequence[Diagnostic], plans: list[Plan], among: Affected | None) -> None:
+    from mlopsgen.review import plan as shown
+
+    if form == "json":
+        words.tell(found, "json", plans=[shown.as_json(plan) for plan in plans], **(among.as_json() if among else {}))
+        return
+    if among:
+        click.echo(among.told(len(plans), form))
+    words.tell(found, "text")
 
 
 def _one(workspace: Workspace, base: str) -> tuple[Plan, list[Diagnostic]]:

@@ -14,7 +14,8 @@ from typing import Any
 import click
 
 from mlopsgen.cli import words
-from mlopsgen.cli.build import Tally, outcomes, summary, wanted
+from mlopsgen.cli.build import Tally, outcomes, summary
+from mlopsgen.cli.finding import wanted
 from mlopsgen.cli.several import Options
 from mlopsgen.cli.workspace import Workspace
 from mlopsgen.diagnostics import Diagnostic, Failed

@@ -32,6 +32,9 @@ def formats(*names: str) -> Callable[[Any], Any]:
 
 
 specs = click.argument("specs", nargs=-1, metavar="[SPEC]...", type=click.Path())
+every = click.option(
+    "--all", "every", is_flag=True, help="Every spec below the repository's root, or below SPEC, a folder."
+)
 output_format = click.option(
     "--format",
     "form",
@@ -89,12 +92,19 @@ def _sources(found: Iterable[Diagnostic]) -> dict[str, str]:
     return texts
 
 
-def progress(total: int) -> Callable[[int, str], None]:
+class Progress:
     """A counter on one line of stderr, shown on a terminal and for more than a few items."""
-    show = total > 20 and sys.stderr.isatty()
 
-    def step(done: int, name: str) -> None:
-        if show:
-            click.echo(f"\r\033[K{done}/{total} {name}"[:100], nl=done == total, err=True)
+    def __init__(self, total: int, few: int = 20) -> None:
+        self._total = total
+        self._shows = total > few and sys.stderr.isatty()
 
-    return step
+    def __call__(self, done: int, name: str) -> None:
+        """Say which item it is."""
+        if self._shows:
+            click.echo(f"\r\033[K{done}/{self._total} {name}"[:100], nl=False, err=True)
+
+    def clear(self) -> None:
+        """Make room for other output."""
+        if self._shows:
+            click.echo("\r\033[K", nl=False, err=True)

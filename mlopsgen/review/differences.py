@@ -61,7 +61,7 @@ def markdown(blocks: Sequence[Block]) -> str:
     """For a pull request."""
     lines: list[str] = []
     for block in blocks:
-        lines += [f"**{_escaped(_title(block))}**", ""]
+        lines += [f"**{words.escaped(_title(block))}**", ""]
         lines += [f"- {line.strip()}" for line in _places(block, lambda text, look: f"`{text}`", "")]
         if block.changes:
             shown = block.changes if len(block.changes) <= MOST else block.changes[: MOST - 1]
@@ -149,7 +149,3 @@ def _is_long(change: Change) -> bool:
 def _lines(change: Change) -> list[str]:
     rows = difflib.unified_diff(change.old.splitlines(), change.new.splitlines(), lineterm="", n=0)
     return [row[:200] for row in list(rows)[2:] if not row.startswith("@@")]
-
-
-def _escaped(text: str) -> str:
-    return text.replace("*", "\\*").replace("_", "\\_")

@@ -111,16 +111,18 @@ def _combined(account: Account) -> list[str]:
 
 def markdown(plan: Plan) -> str:
     """For a pull request."""
-    lines = [f"### {_safe(headline(plan))}", ""]
+    lines = [f"### {words.escaped(headline(plan))}", ""]
     if not plan.account.entries:
         return "\n".join(lines)
     lines += [f"- **{row}**" if RANK[kind] <= RANK["permissions"] else f"- {row}" for kind, row in _rows(plan.account)]
-    lines += ["", *(f"- {_safe(line)}" for line in cost.lines(plan.price))]
+    lines += ["", *(f"- {words.escaped(line)}" for line in cost.lines(plan.price))]
     lines += ["", "| class | field | change | what it does |", "|---|---|---|---|"]
     for entry in plan.account.entries:
         fields = "<br>".join(f"`{_code(unit.name)}`{_line(unit)}" for unit in entry.units)
         changes = "<br>".join(f"`{_code(_change(unit))}`" for unit in entry.units)
-        lines.append(f"| {entry.kind} | {fields} | {changes} | {'<br>'.join(map(_safe, _consequences(entry)))} |")
+        lines.append(
+            f"| {entry.kind} | {fields} | {changes} | {'<br>'.join(map(words.escaped, _consequences(entry)))} |"
+        )
     combined = _combined(plan.account)
     if combined:
         lines += ["", *(f"- `{_code(row.strip())}`" if row.startswith(" ") else f"\n{row}\n" for row in combined)]
@@ -138,13 +140,6 @@ def _line(unit: Unit) -> str:
 
 def _code(text: str) -> str:
     return text.replace("`", "'").replace("|", "\\|").replace("\n", " ")
-
-
-def _safe(text: str) -> str:
-    """Text of which no letter is markup."""
-    for mark in "\\`*_[]<>|#":
-        text = text.replace(mark, f"\\{mark}" if mark not in "<>" else {"<": "&lt;", ">": "&gt;"}[mark])
-    return text.replace("\n", " ").replace("@", "@\u200b")
 
 
 def as_json(plan: Plan) -> dict[str, Any]:

@@ -61,6 +61,28 @@ class Revision:
         return diagnose("E321", message, help=help)
 
     @property
+    def top(self) -> str:
+        """The top of the repository, absolute and without links on the way."""
+        top = os.path.realpath(self._folder or ".")
+        for _ in self.prefix.split("/")[1:]:
+            top = os.path.dirname(top)
+        return top
+
+    def changed(self) -> frozenset[str]:
+        """Paths from the top of all that is not on disk as it is here, new files among it. Raises Failed with E320."""
+        asked = (
+            ("diff", "--name-only", "-z", "--no-renames", "--no-relative", "--no-ext-diff", self.commit, "--"),
+            ("ls-files", "--others", "--exclude-standard", "--full-name", "-z", ":/"),
+        )
+        found: set[str] = set()
+        for arguments in asked:
+            told = _git(self._folder, *arguments)
+            if told is None:
+                raise Failed([_unasked(f"git cannot compare the files on disk with {self.shown}")])
+            found.update(path.decode(errors="surrogateescape") for path in told.split(b"\0") if path)
+        return frozenset(found)
+
+    @property
     def entries(self) -> dict[str, tuple[str, int]]:
         """Blob and size of every plain file, by path from the top of the repository."""
         if self._entries is None:

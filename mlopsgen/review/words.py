@@ -68,3 +68,10 @@ def duration(seconds: float) -> str:
 def money(amount: float, currency: str) -> str:
     """`7,200 USD`."""
     return f"{amount:,.0f} {currency}" if amount >= 100 or amount == int(amount) else f"{amount:,.2f} {currency}"
+
+
+def escaped(text: str) -> str:
+    """Text for Markdown of which no letter is markup."""
+    for mark in "\\`*_[]<>|#":
+        text = text.replace(mark, {"<": "&lt;", ">": "&gt;"}.get(mark, f"\\{mark}"))
+    return text.replace("\n", " ").replace("@", "@\u200b")

@@ -67,6 +67,8 @@ def test_the_check(action: tuple[Runner, Comments], project: Path) -> None:
     run, comments = action
     good = run(project, python=sys.executable)
     assert good.returncode == 0, good.stderr
+    assert run(project, specs="--all").returncode == 0
+    assert run(project, specs="--all\nmlops.yaml").returncode == 2
     (project / "params.yaml").write_text("data: {}\n")
     edited = run(project)
     assert edited.returncode == 2
@@ -112,6 +114,9 @@ def test_a_plan_is_put_on_the_pull_request_and_replaced(
     assert run(made.folder, given, token="writer", fail_on="recreate").returncode == 0
     assert run(made.folder, given, token="writer", plan="none").returncode == 0
     assert run.summary == ""
+    assert run(made.folder, given, token="writer", specs="--all").returncode == 0
+    assert comments.bodies[0].startswith("\n".join(body.splitlines()[:3]))
+    assert comments.bodies[0].rstrip().endswith(": 1 changed")
     comments.rows.clear()
     assert run(made.folder, given, token="writer", plan="summary").returncode == 0
     assert run.summary.strip() in body

@@ -1,0 +1,173 @@
+"""Which specs of a repository may say something else than in a revision."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from mlopsgen.cli.finding import SKIPPED, wanted
+from mlopsgen.cli.workspace import SHARED, SPEC, Workspace
+from mlopsgen.diagnostics import Diagnostic, Failed, diagnose
+from mlopsgen.output.lock import parse
+from mlopsgen.output.paths import LOCK, split
+from mlopsgen.output.repository import root_above
+from mlopsgen.review import words
+from mlopsgen.review.revision import Revision
+
+MOST = 3
+"""Files left of a spec that are named."""
+
+
+class Gone(NamedTuple):
+    """A spec that only the revision has.
+
+    Attributes:
+        spec: its path from here.
+        files: how many were generated from it.
+        left: those that are still on disk, from the top of the repository.
+    """
+
+    spec: str
+    files: int
+    left: tuple[str, ...]
+
+    @property
+    def told(self) -> str:
+        """In words, for one line."""
+        told = f"{self.spec} is gone; what it deployed stays in the cluster until it is deleted there"
+        if not self.left:
+            return told
+        more = f" and {len(self.left) - MOST} more" if len(self.left) > MOST else ""
+        return f"{told}; of its {self.files} files are left {', '.join(self.left[:MOST])}{more}"
+
+
+class Affected(NamedTuple):
+    """Specs by what a revision knows of them.
+
+    Attributes:
+        base: the revision, in words.
+        specs: those that may say something else there, in order.
+        new: those that it does not have.
+        gone: those that it alone has.
+        same: how many are as they were, with all that goes into them.
+    """
+
+    base: str
+    specs: list[str]
+    new: list[str]
+    gone: list[Gone]
+    same: int
+
+    def told(self, changed: int, form: str) -> str:
+        """What came and went, and a line over all specs, of which so many changed. As `text` or `markdown`."""
+        counts = {
+            "changed": changed,
+            "new": len(self.new),
+            "unchanged": self.same + len(self.specs) - changed,
+            "gone": len(self.gone),
+        }
+        parts = ", ".join(f"{number} {word}" for word, number in counts.items() if number)
+        total = words.count(self.same + len(self.specs) + len(self.new), "spec")
+        rows = [*(f"{spec} is new" for spec in self.new), *(each.told for each in self.gone)]
+        last = f"{total} against {self.base}: {parts}"
+        if form == "text":
+            return "\n".join([*rows, last])
+        listed = [f"- {words.escaped(row)}\n" for row in rows]
+        return "".join([*listed, "\n" if listed else "", words.escaped(last), "\n"])
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines."""
+        gone = [{"spec": each.spec, "files": each.files, "left": list(each.left)} for each in self.gone]
+        return {"new": self.new, "gone": gone}
+
+
+class Meant(NamedTuple):
+    """Specs that a comparison is about, warnings, and with `--all` what the revision knows of the others."""
+
+    specs: list[str]
+    notes: list[Diagnostic]
+    among: Affected | None
+
+
+def meant(specs: Sequence[str], every: bool, base: str | None) -> Meant:
+    """Specs of a command line that are to be compared with a base: with `--all` those that changed since a revision.
+
+    Args:
+        base: a revision; None and `lock` are none.
+
+    Raises:
+        Failed: E320 to E322 about the revision, E360, and what is wrong with the workspace file.
+    """
+    found, notes = wanted(specs, every)
+    if not every or base in (None, "lock"):
+        return Meant(found, notes, None)
+    among = affected(found, specs[0] if specs else None, base)
+    return Meant(among.specs, notes, among)
+
+
+def affected(specs: Sequence[str], folder: str | None, base: str) -> Affected:
+    """Sort specs by what changed on disk since a revision: beside them, in the workspace file, in their workflows.
+
+    Args:
+        specs: all that were found below `folder`.
+        folder: left out: the root of the repository.
+
+    Raises:
+        Failed: E320 and E321, and E322 for a path in the revision.
+    """
+    if ":" in base:
+        help = "name the revision alone, or one spec without `--all`"
+        raise Failed([diagnose("E322", f"`{base}` names one file, and `--all` means many", help=help)])
+    revision = Revision(folder or os.path.dirname(specs[0]), base)
+    changed = revision.changed()
+    touched, new, same = [], [], 0
+    for spec in specs:
+        place = Workspace(spec)
+        path = _inside(revision, os.path.join(place.folder, place.spec_file))
+        if path not in revision.entries:
+            new.append(spec)
+        elif _touched(revision, place, path, changed):
+            touched.append(spec)
+        else:
+            same += 1
+    return Affected(revision.shown, touched, new, _gone(revision, folder), same)
+
+
+def _inside(revision: Revision, path: str) -> str:
+    return os.path.relpath(path, revision.top).replace(os.sep, "/")
+
+
+def _touched(revision: Revision, place: Workspace, path: str, changed: frozenset[str]) -> bool:
+    """Whether anything changed that may go into a spec: pins stand in generated files too."""
+    root = _inside(revision, os.path.join(place.repository, SHARED)).removesuffix(SHARED)
+    folder = path.removesuffix(place.spec_file)
+    if root + SHARED in changed or any(each.startswith(folder) for each in changed):
+        return True
+    if not any(each.startswith(root) for each in changed):
+        return False
+    try:
+        with open(os.path.join(place.folder, LOCK), "rb") as stream:
+            keys = parse(stream.read()).files
+    except OSError:
+        return True
+    return any(at_root and root + name in changed for at_root, name in map(split, keys))
+
+
+def _gone(revision: Revision, folder: str | None) -> list[Gone]:
+    start = _inside(revision, os.path.realpath(folder)) if folder is not None else ""
+    start = "" if start in ("", ".") else f"{start}/"
+    found = []
+    for path in revision.specs(SPEC):
+        parts = path.split("/")[:-1]
+        hidden = any(part.startswith(".") or part in SKIPPED for part in parts)
+        if hidden or not path.startswith(start) or os.path.lexists(os.path.join(revision.top, *path.split("/"))):
+            continue
+        beside = path.removesuffix(SPEC)
+        lock = parse(revision.read([beside + LOCK]).get(beside + LOCK, b""))
+        root = f"{_inside(revision, root_above(os.path.join(revision.top, beside)))}/".removeprefix("./")
+        made = [root + name if at_root else beside + name for at_root, name in map(split, lock.files)]
+        left = [name for name in made if os.path.lexists(os.path.join(revision.top, *name.split("/")))]
+        shown = os.path.relpath(os.path.join(revision.top, *path.split("/")))
+        found.append(Gone(shown, len(made), tuple(left)))
+    return found
