@@ -321,7 +321,7 @@ def test_a_hangup_ends_it_unless_it_was_to_survive_that(project: Make) -> None:
     assert given.process("server")["state"] == "ready"
     run.terminate()
     assert run.wait(20) == 143
-    run = given.up()
+    run = given.up(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
     given.says("everything runs(.|\n)*everything runs")
     run.send_signal(signal.SIGHUP)
     assert run.wait(20) == 129
