@@ -6,12 +6,14 @@ import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import click
+
 from mlopsgen.cli.finding import SKIPPED, wanted
 from mlopsgen.cli.workspace import SHARED, SPEC, Workspace
-from mlopsgen.diagnostics import Diagnostic, Failed, diagnose
+from mlopsgen.diagnostics import Diagnostic
 from mlopsgen.output.lock import parse
 from mlopsgen.output.paths import LOCK, split
-from mlopsgen.output.repository import root_above
+from mlopsgen.output.repository import repository_root, root_above
 from mlopsgen.review import words
 from mlopsgen.review.revision import Revision
 
@@ -67,7 +69,7 @@ class Affected(NamedTuple):
             "unchanged": self.same + len(self.specs) - changed,
             "gone": len(self.gone),
         }
-        parts = ", ".join(f"{number} {word}" for word, number in counts.items() if number)
+        parts = ", ".join(f"{number} {word}" for word, number in counts.items() if number) or "none"
         total = words.count(self.same + len(self.specs) + len(self.new), "spec")
         rows = [*(f"{spec} is new" for spec in self.new), *(each.told for each in self.gone)]
         last = f"{total} against {self.base}: {parts}"
@@ -97,11 +99,14 @@ def meant(specs: Sequence[str], every: bool, base: str | None) -> Meant:
         base: a revision; None and `lock` are none.
 
     Raises:
-        Failed: E320 to E322 about the revision, E360, and what is wrong with the workspace file.
+        Failed: E320 and E321 about the revision, E360, and what is wrong with the workspace file.
+        UsageError: a base of one file for all specs.
     """
     found, notes = wanted(specs, every)
     if not every or base in (None, "lock"):
         return Meant(found, notes, None)
+    if ":" in base:
+        raise click.UsageError(f"`{base}` names one file, and `--all` means many: name the revision alone")
     among = affected(found, specs[0] if specs else None, base)
     return Meant(among.specs, notes, among)
 
@@ -114,12 +119,9 @@ def affected(specs: Sequence[str], folder: str | None, base: str) -> Affected:
         folder: left out: the root of the repository.
 
     Raises:
-        Failed: E320 and E321, and E322 for a path in the revision.
+        Failed: E320 and E321.
     """
-    if ":" in base:
-        help = "name the revision alone, or one spec without `--all`"
-        raise Failed([diagnose("E322", f"`{base}` names one file, and `--all` means many", help=help)])
-    revision = Revision(folder or os.path.dirname(specs[0]), base)
+    revision = Revision(folder or repository_root(os.getcwd()), base)
     changed = revision.changed()
     touched, new, same = [], [], 0
     for spec in specs:
@@ -131,7 +133,7 @@ def affected(specs: Sequence[str], folder: str | None, base: str) -> Affected:
             touched.append(spec)
         else:
             same += 1
-    return Affected(revision.shown, touched, new, _gone(revision, folder), same)
+    return Affected(revision.shown, touched, new, _gone(revision, folder, changed), same)
 
 
 def _inside(revision: Revision, path: str) -> str:
@@ -154,20 +156,23 @@ def _touched(revision: Revision, place: Workspace, path: str, changed: frozenset
     return any(at_root and root + name in changed for at_root, name in map(split, keys))
 
 
-def _gone(revision: Revision, folder: str | None) -> list[Gone]:
+def _gone(revision: Revision, folder: str | None, changed: frozenset[str]) -> list[Gone]:
     start = _inside(revision, os.path.realpath(folder)) if folder is not None else ""
     start = "" if start in ("", ".") else f"{start}/"
     found = []
     for path in revision.specs(SPEC):
-        parts = path.split("/")[:-1]
-        hidden = any(part.startswith(".") or part in SKIPPED for part in parts)
-        if hidden or not path.startswith(start) or os.path.lexists(os.path.join(revision.top, *path.split("/"))):
+        hidden = any(part.startswith(".") or part in SKIPPED for part in path.split("/"))
+        # What a sparse checkout leaves out is not there and has not changed.
+        if hidden or not path.startswith(start) or path not in changed or os.path.lexists(_on_disk(revision, path)):
             continue
         beside = path.removesuffix(SPEC)
         lock = parse(revision.read([beside + LOCK]).get(beside + LOCK, b""))
-        root = f"{_inside(revision, root_above(os.path.join(revision.top, beside)))}/".removeprefix("./")
+        root = f"{_inside(revision, root_above(_on_disk(revision, beside)))}/".removeprefix("./")
         made = [root + name if at_root else beside + name for at_root, name in map(split, lock.files)]
-        left = [name for name in made if os.path.lexists(os.path.join(revision.top, *name.split("/")))]
-        shown = os.path.relpath(os.path.join(revision.top, *path.split("/")))
-        found.append(Gone(shown, len(made), tuple(left)))
+        left = tuple(name for name in made if os.path.lexists(_on_disk(revision, name)))
+        found.append(Gone(os.path.relpath(_on_disk(revision, path)), len(made), left))
     return found
+
+
+def _on_disk(revision: Revision, path: str) -> str:
+    return os.path.join(revision.top, *path.split("/"))

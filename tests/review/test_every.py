@@ -100,6 +100,20 @@ def test_specs_that_came_and_went(several: Repository) -> None:
     assert markdown.startswith("- services/delta/mlops.yaml is new\n- services/alpha/mlops.yaml is gone; ")
 
 
+def test_what_a_sparse_checkout_leaves_out_is_not_gone(several: Repository) -> None:
+    several.git("update-index", "--refresh")  # copied files look changed
+    several.git("sparse-checkout", "set", "services/beta", "services/gamma")
+    assert not (several.folder / "services" / "alpha").exists()
+    assert several.run("plan", "--all") == (0, f"2 specs against {_head(several)}: 2 unchanged\n", "")
+
+
+def test_a_workspace_without_projects_has_nothing_to_compare(several: Repository) -> None:
+    (several.folder / "mlops.workspace.yaml").write_text("version: 1\nprojects: [elsewhere]\n")
+    code, out, err = several.run("plan", "--all")
+    assert (code, out) == (0, f"0 specs against {_head(several)}: none\n")
+    assert "W360" in err
+
+
 def test_files_left_of_a_spec_are_named_up_to_some(several: Repository) -> None:
     (several.folder / "services" / "alpha" / "mlops.yaml").unlink()
     out = several.run("plan", "--all")[1]
@@ -151,7 +165,6 @@ def test_one_wrong_spec_does_not_stop_the_others(several: Repository) -> None:
     ("arguments", "code"),
     [
         (("plan", "--all", "--base", "nowhere"), "E321"),
-        (("plan", "--all", "--base", "HEAD:mlops.yaml"), "E322"),
         (("plan", "--all", "--base", "lock"), "E324"),
         (("diff", "--all", "--base", "nowhere"), "E321"),
         (("plan", "--all", "services/nowhere"), "E360"),
@@ -161,7 +174,13 @@ def test_one_wrong_spec_does_not_stop_the_others(several: Repository) -> None:
 def test_what_cannot_be_compared(arguments: tuple[str, ...], code: str, several: Repository) -> None:
     status, found = several.codes(*arguments)
     assert (status, set(found)) == (2, {code})
-    assert several.run("plan", "--all", "a", "b")[0] == 2
+
+
+def test_a_command_line_that_means_one_and_all(several: Repository) -> None:
+    for more, told in ((("--base", "HEAD:mlops.yaml"), "names one file"), (("a", "b"), "takes one folder")):
+        code, out, err = several.run("plan", "--all", *more)
+        assert (code, out) == (2, "")
+        assert told in err
 
 
 def test_files_on_disk_and_the_last_build_of_all(several: Repository) -> None:
