@@ -92,11 +92,12 @@ class Meant(NamedTuple):
     among: Affected | None
 
 
-def meant(specs: Sequence[str], every: bool, base: str | None) -> Meant:
+def meant(specs: Sequence[str], every: bool, base: str | None, unchanged: bool = False) -> Meant:
     """Specs of a command line that are to be compared with a base: with `--all` those that changed since a revision.
 
     Args:
         base: a revision; None and `lock` are none.
+        unchanged: also those that did not change, where another mlopsgen may have made something else of them.
 
     Raises:
         Failed: E320 and E321 about the revision, E360, and what is wrong with the workspace file.
@@ -107,16 +108,17 @@ def meant(specs: Sequence[str], every: bool, base: str | None) -> Meant:
         return Meant(found, notes, None)
     if ":" in base:
         raise click.UsageError(f"`{base}` names one file, and `--all` means many: name the revision alone")
-    among = affected(found, specs[0] if specs else None, base)
+    among = affected(found, specs[0] if specs else None, base, unchanged)
     return Meant(among.specs, notes, among)
 
 
-def affected(specs: Sequence[str], folder: str | None, base: str) -> Affected:
+def affected(specs: Sequence[str], folder: str | None, base: str, unchanged: bool = False) -> Affected:
     """Sort specs by what changed on disk since a revision: beside them, in the workspace file, in their workflows.
 
     Args:
         specs: all that were found below `folder`.
         folder: left out: the root of the repository.
+        unchanged: take those that did not change for changed.
 
     Raises:
         Failed: E320 and E321.
@@ -129,7 +131,7 @@ def affected(specs: Sequence[str], folder: str | None, base: str) -> Affected:
         path = _inside(revision, os.path.join(place.folder, place.spec_file))
         if path not in revision.entries:
             new.append(spec)
-        elif _touched(revision, place, path, changed):
+        elif unchanged or _touched(revision, place, path, changed):
             touched.append(spec)
         else:
             same += 1

@@ -70,7 +70,7 @@ def command(specs: tuple[str, ...], every: bool, base: str | None, committed: bo
     from mlopsgen.cli import affected
 
     try:
-        meant, found, among = affected.meant(specs, every, base)
+        meant, found, among = affected.meant(specs, every, base, unchanged=committed)
     except Failed as failure:
         _end(form, failure.diagnostics, [], None)
         return 2

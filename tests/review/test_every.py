@@ -194,6 +194,16 @@ def test_files_on_disk_and_the_last_build_of_all(several: Repository) -> None:
         assert out.count("\n") == 1
 
 
+def test_committed_files_of_a_spec_that_did_not_change_are_compared_too(several: Repository) -> None:
+    with (several.folder / "services" / "beta" / "dvc.yaml").open("a") as stream:
+        stream.write("vars: [{x: 1}]\n")
+    several.commit()
+    assert several.run("diff", "--all", "--base", "HEAD")[0] == 0
+    code, out, _ = several.run("diff", "--all", "--base", "HEAD", "--committed", "--quiet")
+    assert code == 1
+    assert out.startswith("services/beta/mlops.yaml against the files committed in HEAD")
+
+
 def test_all_are_validated(several: Repository) -> None:
     code, out, _ = several.run("validate", "--all")
     assert (code, out) == (0, "".join(f"services/{name}/mlops.yaml: valid\n" for name in ("alpha", "beta", "gamma")))
