@@ -141,8 +141,9 @@ def write(lock: Lock) -> bytes:
     lines.append(f"spec {lock.inputs}" if lock.inputs else "spec")
     for name, (version, held) in sorted(lock.pins.items()):
         lines.append(f"pin {_word(name)} {_word(version)} {_word(held)}")
+    owners = {target: _word(target) for target, _ in lock.files.values()}
     for key, (target, digests) in sorted(lock.files.items()):
-        lines.extend(f"file {found} {_word(target)} {key}" for found in sorted(digests))
+        lines += [f"file {found} {owners[target]} {key}" for found in sorted(digests)]
     for key, target in sorted(lock.kept.items()):
         lines.append(f"keep {_word(target)} {key}")
     return ("\n".join(lines) + "\n").encode()

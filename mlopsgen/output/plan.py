@@ -79,13 +79,13 @@ def compare(
             that leaves the project, E306 something else in the way, E307 two files at one path.
     """
     left_alone = {roots.location(key) for key in unmanaged if not problem(key.removeprefix("//"))}
-    errors = _impossible(wanted, roots)
+    keyed = [(item.key, item) for item in wanted]
+    errors = _impossible(keyed, roots)
     bad = {error.path for error in errors}
 
     def ours(key: str) -> bool:
         return not left_alone or roots.location(key) not in left_alone
 
-    keyed = [(item.key, item) for item in wanted]
     managed = {key: item for key, item in keyed if key not in bad and ours(key)}
     stale = {key: value for key, value in lock.files.items() if key not in managed and ours(key)}
     owned = _follow_renames(managed, stale, lock, roots)
@@ -94,11 +94,11 @@ def compare(
         for key, item in keyed
         if key not in bad and key not in managed
     ]
-    for item in managed.values():
+    for key, item in managed.items():
         try:
-            changes.append(_wanted(item, owned.get(item.key), roots, force))
+            changes.append(_wanted(key, item, owned.get(key), roots, force))
         except Blocked as blocked:
-            errors.append(_in_the_way(item.key, blocked))
+            errors.append(_in_the_way(key, blocked))
         except Failed as failed:
             errors.extend(failed.diagnostics)
     for key, (target, digests) in stale.items():
@@ -117,19 +117,19 @@ def compare(
     )
 
 
-def _impossible(wanted: Sequence[Rendered], roots: Roots) -> list[Diagnostic]:
+def _impossible(wanted: Sequence[tuple[str, Rendered]], roots: Roots) -> list[Diagnostic]:
     """Judge the paths alone, without the disk: E305 and E307."""
     errors: list[Diagnostic] = []
     makers: dict[str, Rendered] = {}
     own = {roots.location(name) for name in (LOCK, "mlops.yaml")}
-    for item in sorted(wanted, key=lambda item: (item.key, item.target)):
+    for key, item in sorted(wanted, key=lambda each: (each[0], each[1].target)):
         why = problem(item.path)
-        location = "" if why else roots.location(item.key)
+        location = "" if why else roots.location(key)
         if location in own:
             why = "it is the spec or the lock itself"
         if why:
             message = f"target {item.target} makes a file at {item.path!r}, which cannot be: {why}"
-            errors.append(diagnose("E305", message, path=item.key, help="Give it a path inside the project."))
+            errors.append(diagnose("E305", message, path=key, help="Give it a path inside the project."))
         elif location in makers:
             errors.append(_twice(makers[location], item, "both make"))
         else:
@@ -180,10 +180,10 @@ def _follow_renames(
     return owned
 
 
-def _wanted(item: Rendered, owned: frozenset[str] | None, roots: Roots, force: bool) -> Change:
+def _wanted(key: str, item: Rendered, owned: frozenset[str] | None, roots: Roots, force: bool) -> Change:
     """Compare one wanted file with the disk. Raises Blocked, and Failed with E301 or E302."""
-    tree, names = roots.place(item.key)
-    where = (item.key, item.target)
+    tree, names = roots.place(key)
+    where = (key, item.target)
     if item.keep:
         if tree.holds(names):
             return Change("keep", *where)
@@ -194,7 +194,7 @@ def _wanted(item: Rendered, owned: frozenset[str] | None, roots: Roots, force: b
     if normal(found.content) == normal(item.content):
         return Change("adopt" if owned is None else "unchanged", *where, found.content, item.content, found.seen)
     if not force and (owned is None or digest(found.content) not in owned):
-        raise Failed([_not_ours(item.key, found, owned is not None)])
+        raise Failed([_not_ours(key, found, owned is not None)])
     return Change("update", *where, found.content, item.content, found.seen)
 
 

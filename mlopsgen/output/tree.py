@@ -9,8 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from mlopsgen.output.digest import MAX_FILE, READ
@@ -94,7 +94,7 @@ class Tree:
 
     def read(self, names: Sequence[str], limit: int = MAX_FILE) -> Found | None:
         """Return a file, or None when it is absent. Raises Blocked when anything else is there, or it is unreadable."""
-        with _blocked():
+        with _REFUSING:
             place = self._above(names)
             before = place and place.look(names[-1])
             if not place or not before:
@@ -113,7 +113,7 @@ class Tree:
 
     def holds(self, names: Sequence[str]) -> bool:
         """Tell whether a file, or a link to whatever it may be, is there. Raises Blocked for anything else there."""
-        with _blocked():
+        with _REFUSING:
             place = self._above(names)
             status = place and place.look(names[-1])
             if status and not stat.S_ISLNK(status.st_mode):
@@ -286,13 +286,17 @@ def _judge(status: os.stat_result) -> None:
         raise Blocked("E306", "cannot be written: what is there is not a regular file")
 
 
-@contextmanager
-def _blocked() -> Iterator[None]:
-    """Turn an error of the system's into Refused."""
-    try:
-        yield
-    except OSError as error:
-        raise Refused("E306", f"cannot be read: {reason(error)}") from error
+class _Refusing:
+    """Turns an error of the system's into Refused; written out, since every file goes through it."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, at: object) -> None:
+        if isinstance(error, OSError):
+            raise Refused("E306", f"cannot be read: {reason(error)}") from error
+
+
+_REFUSING = _Refusing()
 
 
 def reason(error: OSError) -> str:
