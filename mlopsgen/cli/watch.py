@@ -97,10 +97,11 @@ class _Watch:
         changed = [spec for spec, look in now.items() if self._built.get(spec) != look]
         if changed:
             self._told = ""
-            _build(changed, self._jobs, self._quiet)
+            locks = _build({spec: self._places[spec] for spec in changed}, self._jobs, self._quiet)
+            now = {**now, **{spec: (now[spec][0], lock) for spec, lock in locks.items()}}
             if not self._quiet:
                 click.echo(words.styled("watching; Ctrl-C ends", "dim"), err=True)
-        return {**now, **{spec: (now[spec][0], _status(_lock(self._places[spec]))) for spec in changed}}
+        return now
 
     def _inputs(self, place: Workspace) -> tuple[Any, ...]:
         """What the spec, the workspace file and templates look like."""
@@ -139,22 +140,31 @@ def _status(path: str) -> tuple[int, int, int] | None:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _build(specs: Sequence[str], jobs: int | None, quiet: bool) -> None:
-    """Build, with one line for each spec that changed or failed; a mistake ends nothing."""
+def _build(places: Mapping[str, Workspace], jobs: int | None, quiet: bool) -> dict[str, Any]:
+    """Build, with one line for each spec that changed or failed; a mistake ends nothing.
+
+    Returns:
+        What each lock looked like once it was written; of one that was removed at once, what no look finds.
+    """
     from mlopsgen.cli.main import fault
 
     found: list[Diagnostic] = []
+    locks: dict[str, Any] = {}
     tally = Tally()
     try:
-        for outcome in outcomes(specs, Options(), jobs):
+        for outcome in outcomes(list(places), Options(), jobs):
+            # Looked at before anything is told, which somebody may answer by an edit.
+            lock = _status(_lock(places[outcome.spec]))
+            locks[outcome.spec] = "removed" if lock is None and outcome.row is not None else lock
             tally.add(outcome)
             found += outcome.diagnostics
             if outcome.row is None:
                 click.echo(words.styled(f"{outcome.spec}: failed", "error"))
-            elif not quiet and (outcome.row["differs"] or len(specs) == 1):
+            elif not quiet and (outcome.row["differs"] or len(places) == 1):
                 click.echo(summary(outcome.row))
     except Exception as error:
         click.echo(fault(error), err=True)
-    if len(specs) > 1 and not quiet:
+    if len(places) > 1 and not quiet:
         click.echo(tally.told(False))
     words.tell(found, "text")
+    return {spec: locks[spec] if spec in locks else _status(_lock(place)) for spec, place in places.items()}

@@ -92,6 +92,36 @@ def test_it_builds_again_and_survives_mistakes_and_editors(tmp_path: Path, watch
     assert watch.stop() == 0
 
 
+@pytest.mark.parametrize("when", ["told", "written"])
+def test_a_lock_that_is_removed_right_after_the_build_is_made_again(
+    when: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlopsgen.cli import watch
+
+    write(tmp_path, {"a": "ant"})
+    monkeypatch.chdir(tmp_path)
+    lock = tmp_path / "a" / "mlops.lock"
+    removed = []
+
+    def remove() -> None:
+        if lock.exists() and not removed:
+            lock.unlink()
+            removed.append(True)
+
+    if when == "told":
+        monkeypatch.setattr(watch.click, "echo", lambda *_, **__: remove())
+    else:
+        monkeypatch.setattr(watch, "_lock", lambda place: (remove(), str(lock))[1])
+    one = watch._Watch(["a"], False, 1, False)
+    one._search(0.0)
+    one._built = one._build(one._look())
+    assert removed
+    assert one._look() != one._built
+    one._built = one._build(one._look())
+    assert lock.exists()
+    assert one._look() == one._built
+
+
 @pytest.mark.slow
 def test_it_watches_all_with_what_they_share(tmp_path: Path, watched: list[Watched]) -> None:
     write(tmp_path, {"a": "ant", "b": "bird"})

@@ -114,7 +114,7 @@ def test_a_body_that_does_not_arrive_is_given_up() -> None:
 def test_overload_is_refused_accepted_requests_keep_their_deadline_and_memory_is_bounded() -> None:
     # 2 places of 140 ms are 14 answers a second; at least five times as many come.
     engine = FakeEngine(slots=2, step=0.02)
-    with running(made(engine, queue=8, timeout=2.0)) as server:
+    with running(made(engine, queue=8, timeout=4.0)) as server:
         for _ in range(3):
             assert server.post("/predict", {"prompt": "warm"}).status_code == 200
         memory = psutil.Process(os.getpid())
@@ -145,7 +145,7 @@ def test_overload_is_refused_accepted_requests_keep_their_deadline_and_memory_is
         assert codes[200] > 10
         assert codes[429] > codes[200]
         # Seconds as the server sees them: the clients share its process here.
-        within = server.sample("model_inference_duration_seconds_bucket", le="2.0")
+        within = server.sample("model_inference_duration_seconds_bucket", le="4.0")
         assert within == server.sample("model_inference_duration_seconds_count") == codes[200] + 3
         assert engine.most == 2
         assert sizes[-1] - sizes[len(sizes) // 2] < 20 << 20
@@ -158,7 +158,7 @@ def test_overload_is_refused_accepted_requests_keep_their_deadline_and_memory_is
 
 def test_a_queue_too_slow_for_the_deadline_refuses_before_it_is_full() -> None:
     engine = FakeEngine(slots=1, step=0.1)
-    with running(made(engine, queue=1000, timeout=1.5)) as server:
+    with running(made(engine, queue=1000, timeout=1.9)) as server:
         assert server.post("/predict", {"prompt": "abc"}).status_code == 200
         found = asyncio.run(asked(server.url, [{"prompt": "abc"}] * 12))
         codes = Counter(one.status_code for one in found)
