@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import click
 
 from mlopsgen.cli.finding import SKIPPED, wanted
+from mlopsgen.cli.words import tell
 from mlopsgen.cli.workspace import SHARED, SPEC, Workspace
 from mlopsgen.diagnostics import Diagnostic
-from mlopsgen.output.lock import parse
-from mlopsgen.output.paths import LOCK, split
-from mlopsgen.output.repository import repository_root, root_above
+from mlopsgen.output import lock
+from mlopsgen.output.repository import repository_root
 from mlopsgen.review import words
-from mlopsgen.review.revision import Revision
+from mlopsgen.review.revision import Revision, Where
 
 MOST = 3
 """Files left of a spec that are named."""
@@ -128,10 +128,10 @@ def affected(specs: Sequence[str], folder: str | None, base: str, unchanged: boo
     touched, new, same = [], [], 0
     for spec in specs:
         place = Workspace(spec)
-        path = _inside(revision, os.path.join(place.folder, place.spec_file))
-        if path not in revision.entries:
+        where = _where(revision, place)
+        if where.path not in revision.entries:
             new.append(spec)
-        elif unchanged or _touched(revision, place, path, changed):
+        elif unchanged or _touched(place, where, changed):
             touched.append(spec)
         else:
             same += 1
@@ -142,20 +142,22 @@ def _inside(revision: Revision, path: str) -> str:
     return os.path.relpath(path, revision.top).replace(os.sep, "/")
 
 
-def _touched(revision: Revision, place: Workspace, path: str, changed: frozenset[str]) -> bool:
+def _where(revision: Revision, place: Workspace) -> Where:
+    path = _inside(revision, os.path.join(place.folder, place.spec_file))
+    return Where.of(path.removesuffix(place.spec_file), place.spec_file, place.relative)
+
+
+def _touched(place: Workspace, where: Where, changed: frozenset[str]) -> bool:
     """Whether anything changed that may go into a spec: pins stand in generated files too."""
-    root = _inside(revision, os.path.join(place.repository, SHARED)).removesuffix(SHARED)
-    folder = path.removesuffix(place.spec_file)
-    if root + SHARED in changed or any(each.startswith(folder) for each in changed):
+    if where.root + SHARED in changed or any(each.startswith(where.folder) for each in changed):
         return True
-    if not any(each.startswith(root) for each in changed):
+    if not any(each.startswith(where.root) for each in changed):
         return False
     try:
-        with open(os.path.join(place.folder, LOCK), "rb") as stream:
-            keys = parse(stream.read()).files
+        keys = lock.read(place.folder).files
     except OSError:
         return True
-    return any(at_root and root + name in changed for at_root, name in map(split, keys))
+    return not changed.isdisjoint(map(where.locate, keys))
 
 
 def _gone(revision: Revision, folder: str | None, changed: frozenset[str]) -> list[Gone]:
@@ -164,17 +166,42 @@ def _gone(revision: Revision, folder: str | None, changed: frozenset[str]) -> li
     found = []
     for path in revision.specs(SPEC):
         hidden = any(part.startswith(".") or part in SKIPPED for part in path.split("/"))
+        here = _on_disk(revision, path)
         # What a sparse checkout leaves out is not there and has not changed.
-        if hidden or not path.startswith(start) or path not in changed or os.path.lexists(_on_disk(revision, path)):
+        if hidden or not path.startswith(start) or path not in changed or os.path.lexists(here):
             continue
-        beside = path.removesuffix(SPEC)
-        lock = parse(revision.read([beside + LOCK]).get(beside + LOCK, b""))
-        root = f"{_inside(revision, root_above(_on_disk(revision, beside)))}/".removeprefix("./")
-        made = [root + name if at_root else beside + name for at_root, name in map(split, lock.files)]
+        where = _where(revision, Workspace(here))
+        made = [where.locate(key) for key in revision.lock(where).files]
         left = tuple(name for name in made if os.path.lexists(_on_disk(revision, name)))
-        found.append(Gone(os.path.relpath(_on_disk(revision, path)), len(made), left))
+        found.append(Gone(os.path.relpath(here), len(made), left))
     return found
 
 
 def _on_disk(revision: Revision, path: str) -> str:
     return os.path.join(revision.top, *path.split("/"))
+
+
+def end(
+    form: str,
+    found: Sequence[Diagnostic],
+    among: Affected | None,
+    name: str,
+    results: Sequence[Any],
+    row: Callable[[Any], Any],
+) -> None:
+    """Say what a comparison has to say at its end.
+
+    Args:
+        form: `text`, `markdown` or `json`.
+        found: warnings and mistakes.
+        among: with `--all`.
+        name: of the list of results in JSON.
+        results: of the specs that differ, which other forms have told by now.
+        row: one of them in JSON.
+    """
+    if form == "json":
+        tell(found, "json", **{name: [row(each) for each in results]}, **(among.as_json() if among else {}))
+        return
+    if among:
+        click.echo(among.told(len(results), form))
+    tell(found, "text")

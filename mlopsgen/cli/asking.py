@@ -92,15 +92,9 @@ def row(given: Input) -> dict[str, Any]:
 
 
 def progress(what: str) -> Callable[[int, int], None]:
-    """A counter on one line of stderr, on a terminal only."""
-    import sys
-
-    import click
-
-    show = sys.stderr.isatty()
+    """A counter on the status line."""
 
     def step(done: int, total: int) -> None:
-        if show:
-            click.echo(f"\r\033[K{what} {done}/{total}" if done < total else "\r\033[K", nl=False, err=True)
+        words.status(f"{what} {done}/{total}" if done < total else "")
 
     return step

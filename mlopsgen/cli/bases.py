@@ -14,14 +14,14 @@ from mlopsgen.cli.workspace import SHARED, SPEC, Workspace
 from mlopsgen.diagnostics import Diagnostic, Failed, diagnose
 from mlopsgen.output.digest import digest
 from mlopsgen.output.inputs import templates_folder
-from mlopsgen.output.lock import Lock, parse
-from mlopsgen.output.paths import LOCK, split
+from mlopsgen.output.lock import Lock
+from mlopsgen.output.paths import LOCK
 from mlopsgen.output.plan import compare
 from mlopsgen.output.roots import Roots
 from mlopsgen.output.tree import Blocked, Tree
 from mlopsgen.output.write import read_lock
 from mlopsgen.review.documents import Files
-from mlopsgen.review.revision import Revision
+from mlopsgen.review.revision import Revision, Where
 from mlopsgen.version import VERSION
 
 
@@ -37,30 +37,6 @@ class Past(NamedTuple):
     notes: tuple[Diagnostic, ...]
 
 
-class _Where(NamedTuple):
-    """Where a spec lies in a revision.
-
-    Attributes:
-        path: of the spec from the top of the git repository.
-        root: the folder that workflows go to, from there; with `/` at its end or empty.
-        relative: the spec's folder below it.
-    """
-
-    path: str
-    root: str
-    relative: str
-
-    @property
-    def folder(self) -> str:
-        """The spec's folder from the top, with `/` at its end or empty."""
-        return f"{self.root}{self.relative}/" if self.relative else self.root
-
-    def locate(self, key: str) -> str:
-        """Path from the top of a file of the lock."""
-        at_repository, path = split(key)
-        return (self.root if at_repository else self.folder) + path
-
-
 def past(workspace: Workspace, base: str) -> Past:
     """The spec in a revision: `REV`, or `REV:PATH` where it lay elsewhere, PATH from the top of the repository.
 
@@ -71,7 +47,7 @@ def past(workspace: Workspace, base: str) -> Past:
     data = revision.read([where.path]).get(where.path)
     if data is None:
         raise Failed([_absent(revision, where.path, workspace)])
-    lock = _lock_in(revision, where)
+    lock = revision.lock(where)
     shown = f"{revision.name}:{where.path}"
     with _laid_out(revision, where, data, lock) as place:
         try:
@@ -96,7 +72,7 @@ def committed(workspace: Workspace, base: str) -> tuple[Files, Revision, tuple[D
         Failed: E320 and E321; E324 where no lock says which files were generated.
     """
     revision, where = _found(workspace, base)
-    lock = _lock_in(revision, where)
+    lock = revision.lock(where)
     keys = [*lock.files, *lock.kept]
     if not keys:
         help = "without `--committed` its spec is compiled anew"
@@ -175,22 +151,15 @@ def _committed_last(workspace: Workspace, keys: Iterable[str]) -> dict[str, byte
     return {key: found[where.locate(key)] for key in keys if where.locate(key) in found}
 
 
-def _found(workspace: Workspace, base: str) -> tuple[Revision, _Where]:
+def _found(workspace: Workspace, base: str) -> tuple[Revision, Where]:
     name, _, path = base.partition(":")
     revision = Revision(workspace.folder, name)
-    prefix, relative = revision.prefix, workspace.relative
-    root = prefix.removesuffix(f"{relative}/") if relative else prefix
+    where = Where.of(revision.prefix, workspace.spec_file, workspace.relative)
     if not path:
-        return revision, _Where(prefix + os.path.basename(workspace.spec), root, relative)
+        return revision, where
     folder = f"{path.rpartition('/')[0]}/".lstrip("/")
-    if not folder.startswith(root):
-        root = ""
-    return revision, _Where(path, root, folder.removeprefix(root).strip("/"))
-
-
-def _lock_in(revision: Revision, where: _Where) -> Lock:
-    path = where.folder + LOCK
-    return parse(revision.read([path]).get(path, b""))
+    root = where.root if folder.startswith(where.root) else ""
+    return revision, Where(path, root, folder.removeprefix(root).strip("/"))
 
 
 def _invalid(shown: str) -> Diagnostic:
@@ -202,7 +171,7 @@ def _invalid(shown: str) -> Diagnostic:
 class _Place:
     """Where a revision's files lie for the time of reading them; resembles a Workspace."""
 
-    def __init__(self, root: str, where: _Where, shared: str) -> None:
+    def __init__(self, root: str, where: Where, shared: str) -> None:
         self.shared = shared
         self.spec = where.path.rpartition("/")[2]
         self.relative = where.relative
@@ -211,7 +180,7 @@ class _Place:
 
 
 @contextmanager
-def _laid_out(revision: Revision, where: _Where, data: bytes, lock: Lock) -> Iterator[_Place]:
+def _laid_out(revision: Revision, where: Where, data: bytes, lock: Lock) -> Iterator[_Place]:
     """Put what a build reads beside the spec, templates and generated files with pins, into a folder of its own."""
     templates = templates_folder(data)
     inside = [path for path in revision.entries if templates and path.startswith(f"{where.folder}{templates}/")]
@@ -235,7 +204,7 @@ def _absent(revision: Revision, path: str, workspace: Workspace) -> Diagnostic:
     return diagnose("E322", f"{path} is not in {revision.name}", path=workspace.spec, help=help)
 
 
-def _notes(revision: Revision, lock: Lock, where: _Where, as_committed: bool = False) -> Iterator[Diagnostic]:
+def _notes(revision: Revision, lock: Lock, where: Where, as_committed: bool = False) -> Iterator[Diagnostic]:
     path = where.folder + LOCK
     shown = f"{revision.name}:{path}"
     if lock.damaged or not (lock.files or lock.kept or lock.generator):

@@ -57,8 +57,7 @@ def explained(diagnostics: Iterable[Diagnostic], workspace: Workspace) -> tuple[
 
 def _owners(workspace: Workspace) -> dict[str, Workspace]:
     """Files at the root that other projects' locks own."""
-    from mlopsgen.output.lock import parse
-    from mlopsgen.output.paths import LOCK
+    from mlopsgen.output import lock
 
     found: dict[str, Workspace] = {}
     for spec in below(workspace.repository):
@@ -66,12 +65,11 @@ def _owners(workspace: Workspace) -> dict[str, Workspace]:
         if folder == workspace.folder:
             continue
         try:
-            with open(os.path.join(folder, LOCK), "rb") as stream:
-                lock = parse(stream.read())
+            files = lock.read(folder).files
         except OSError:
             continue
         other = Workspace(os.path.relpath(spec))
-        found.update({key: other for key in lock.files if key.startswith("//")})
+        found.update({key: other for key in files if key.startswith("//")})
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -12,7 +11,6 @@ from mlopsgen.cli.workspace import Workspace
 from mlopsgen.diagnostics import Diagnostic, Failed
 
 if TYPE_CHECKING:
-    from mlopsgen.cli.affected import Affected
     from mlopsgen.cli.sides import Side
     from mlopsgen.review.blocks import Block
     from mlopsgen.review.documents import Files
@@ -72,7 +70,7 @@ def command(specs: tuple[str, ...], every: bool, base: str | None, committed: bo
     try:
         meant, found, among = affected.meant(specs, every, base, unchanged=committed)
     except Failed as failure:
-        _end(form, failure.diagnostics, [], None)
+        affected.end(form, failure.diagnostics, None, "specs", [], _row)
         return 2
     results: list[Result] = []
     failed = False
@@ -93,18 +91,9 @@ def command(specs: tuple[str, ...], every: bool, base: str | None, committed: bo
         if form != "json":
             _tell(result, form, quiet)
     step.clear()
-    _end(form, found, results, among)
+    affected.end(form, found, among, "specs", results, _row)
     differs = any(result.differs for result in results) or bool(among and (among.new or among.gone))
     return 2 if failed else 1 if differs else 0
-
-
-def _end(form: str, found: Sequence[Diagnostic], results: list[Result], among: Affected | None) -> None:
-    if form == "json":
-        words.tell(found, "json", specs=_rows(results), **(among.as_json() if among else {}))
-        return
-    if among:
-        click.echo(among.told(len(results), form))
-    words.tell(found, "text")
 
 
 def _one(workspace: Workspace, base: str | None, committed: bool) -> Result:
@@ -182,18 +171,15 @@ def _tell(result: Result, form: str, quiet: bool) -> None:
         click.echo(f"{key.removeprefix('//')} was edited by hand: `mlopsgen build` refuses to overwrite it")
 
 
-def _rows(results: list[Result]) -> list[dict[str, Any]]:
+def _row(result: Result) -> dict[str, Any]:
     from mlopsgen.review import differences
 
-    return [
-        {
-            "spec": result.spec,
-            "base": result.base,
-            "differs": result.differs,
-            "counts": differences.counts(result.blocks),
-            "blocks": differences.as_json(result.blocks),
-            "unknown": [key.removeprefix("//") for key in result.unknown],
-            "edited": [key.removeprefix("//") for key in result.edited],
-        }
-        for result in results
-    ]
+    return {
+        "spec": result.spec,
+        "base": result.base,
+        "differs": result.differs,
+        "counts": differences.counts(result.blocks),
+        "blocks": differences.as_json(result.blocks),
+        "unknown": [key.removeprefix("//") for key in result.unknown],
+        "edited": [key.removeprefix("//") for key in result.edited],
+    }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+import click
+
 from mlopsgen.cli.workspace import SHARED, SPEC, Workspace, shared_bytes
 from mlopsgen.diagnostics import Diagnostic, Failed, diagnose
 from mlopsgen.output.repository import repository_root
@@ -20,8 +22,6 @@ def wanted(specs: Sequence[str], every: bool) -> tuple[list[str], list[Diagnosti
     """Specs that a command line means, each once, and warnings. Raises Failed, and UsageError for `--all` of two."""
     if every:
         if len(specs) > 1:
-            import click
-
             raise click.UsageError("`--all` takes one folder")
         return found(specs[0] if specs else None)
     first: dict[str, str] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,6 @@ from mlopsgen.cli.workspace import Workspace
 from mlopsgen.diagnostics import Diagnostic, Failed, diagnose
 
 if TYPE_CHECKING:
-    from mlopsgen.cli.affected import Affected
     from mlopsgen.cli.sides import Side, Source
     from mlopsgen.review.account import Unit
     from mlopsgen.review.leaves import Leaf
@@ -56,7 +55,7 @@ def command(specs: tuple[str, ...], every: bool, base: str, limit: str | None, f
     try:
         meant, found, among = affected.meant(specs, every, base)
     except Failed as failure:
-        _end(form, failure.diagnostics, [], None)
+        affected.end(form, failure.diagnostics, None, "plans", [], shown.as_json)
         return 2
     plans: list[Plan] = []
     failed = False
@@ -79,22 +78,11 @@ def command(specs: tuple[str, ...], every: bool, base: str, limit: str | None, f
         elif form == "markdown":
             click.echo(shown.markdown(plan))
     step.clear()
-    _end(form, found, plans, among)
+    affected.end(form, found, among, "plans", plans, shown.as_json)
     if failed:
         return 2
     reached = any(shown.reaches(list(plan.account.counts), limit) for plan in plans) if limit else False
     return 1 if reached or (limit and among and among.gone) else 0
-
-
-def _end(form: str, found: Sequence[Diagnostic], plans: list[Plan], among: Affected | None) -> None:
-    from mlopsgen.review import plan as shown
-
-    if form == "json":
-        words.tell(found, "json", plans=[shown.as_json(plan) for plan in plans], **(among.as_json() if among else {}))
-        return
-    if among:
-        click.echo(among.told(len(plans), form))
-    words.tell(found, "text")
 
 
 def _one(workspace: Workspace, base: str) -> tuple[Plan, list[Diagnostic]]:

@@ -92,19 +92,25 @@ def _sources(found: Iterable[Diagnostic]) -> dict[str, str]:
     return texts
 
 
+def status(text: str) -> None:
+    """Put a text on the last line of a terminal, in place of the one before; an empty one makes room."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\033[K{text}"[:100], nl=False, err=True)
+
+
 class Progress:
-    """A counter on one line of stderr, shown on a terminal and for more than a few items."""
+    """A counter in the status line, for more than a few items."""
 
     def __init__(self, total: int, few: int = 20) -> None:
         self._total = total
-        self._shows = total > few and sys.stderr.isatty()
+        self._shows = total > few
 
     def __call__(self, done: int, name: str) -> None:
         """Say which item it is."""
         if self._shows:
-            click.echo(f"\r\033[K{done}/{self._total} {name}"[:100], nl=False, err=True)
+            status(f"{done}/{self._total} {name}")
 
     def clear(self) -> None:
         """Make room for other output."""
         if self._shows:
-            click.echo("\r\033[K", nl=False, err=True)
+            status("")

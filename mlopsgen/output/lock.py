@@ -14,8 +14,10 @@ nothing to do reads the lock.
 
 from __future__ import annotations
 
+import os
+
 from mlopsgen.output.digest import LENGTH
-from mlopsgen.output.paths import problem, split
+from mlopsgen.output.paths import LOCK, problem, split
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,6 +76,12 @@ _keys: set[str] = set()
 """Keys that were looked at: the locks of many projects name the same files."""
 
 _MANY = 10_000
+
+
+def read(folder: str) -> Lock:
+    """Read the lock of a folder for what it tells; see `parse`. Raises OSError."""
+    with open(os.path.join(folder, LOCK), "rb") as stream:
+        return parse(stream.read(MAX_LOCK + 1))
 
 
 def parse(data: bytes) -> Lock:

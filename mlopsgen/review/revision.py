@@ -5,14 +5,46 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from mlopsgen.diagnostics import Diagnostic, Failed, diagnose
 from mlopsgen.output.digest import MAX_FILE
+from mlopsgen.output.lock import Lock, parse
+from mlopsgen.output.paths import LOCK, split
 
 _SECONDS = 60.0
 _OF_HOOKS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 _PLAIN = ("100644", "100755", "100664")
 """Modes of what is read; links and submodules are not followed."""
+
+
+class Where(NamedTuple):
+    """Where a spec lies in a revision.
+
+    Attributes:
+        path: of the spec from the top of the git repository.
+        root: the folder that workflows go to, from there; with `/` at its end or empty.
+        relative: the spec's folder below it.
+    """
+
+    path: str
+    root: str
+    relative: str
+
+    @classmethod
+    def of(cls, prefix: str, name: str, relative: str) -> Where:
+        """The spec of a name in a folder: `prefix` from the top, with `/` at its end or empty; `relative` as above."""
+        return cls(prefix + name, prefix.removesuffix(f"{relative}/") if relative else prefix, relative)
+
+    @property
+    def folder(self) -> str:
+        """The spec's folder from the top, with `/` at its end or empty."""
+        return f"{self.root}{self.relative}/" if self.relative else self.root
+
+    def locate(self, key: str) -> str:
+        """Path from the top of a file of the lock."""
+        at_repository, path = split(key)
+        return (self.root if at_repository else self.folder) + path
 
 
 class Revision:
@@ -113,6 +145,11 @@ class Revision:
             found[path] = told[end + 1 : end + 1 + size]
             place = end + 1 + size + 1
         return found
+
+    def lock(self, where: Where) -> Lock:
+        """The lock beside a spec; an empty one where there is none."""
+        path = where.folder + LOCK
+        return parse(self.read([path]).get(path, b""))
 
     def specs(self, name: str) -> list[str]:
         """Paths from the top of files of a name, such as other places of mlops.yaml."""
